@@ -1,0 +1,233 @@
+"""A cohort: one .h5ad that holds every modality of every sample, its split, its groups and its cards."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+
+from encoders.base import Card, Encoder, build, record
+
+SPLITS = ("train", "validation", "test")
+
+
+class Cohort:
+    """Samples with aligned modalities.
+
+    ``obs``: index = sample id; ``split`` (train, validation, test); ``group`` (samples of one group stay in
+    one split); text columns; fact columns. ``obsm[modality]``: what the modality's encoder takes, one row per
+    sample, a missing sample is a row of NaN. ``uns["bridge"]``: JSON text with cards, encoder records, text and fact columns.
+
+    Args:
+        table: The AnnData table in the form above.
+
+    Raises:
+        ValueError: a required column is missing, an id is found twice, a split has another name, or a group is found in two splits.
+    """
+
+    def __init__(self, table: anndata.AnnData, source: str = "cohort"):
+        self.table, self.source = table, source
+        if "bridge" not in table.uns:
+            raise ValueError(f"{source}: uns['bridge'] is missing; make a cohort of this file with: bridge data build --table {source}")
+        self.about = json.loads(str(table.uns["bridge"]))
+        self._require_columns(("split", "group", *self.texts, *self.facts))
+        self._require_one_row_per_id()
+        self._require_known_splits()
+        self.require_no_leak()
+
+    @classmethod
+    def assemble(
+        cls,
+        obs: pd.DataFrame,
+        modalities: dict[str, tuple[Encoder, np.ndarray]],
+        *,
+        texts: Sequence[str] = (),
+        facts: dict[str, str] | None = None,
+        normalise: dict[str, str] | None = None,
+        notes: dict | None = None,
+        source: str = "cohort",
+    ) -> Cohort:
+        """A cohort from aligned arrays; normalisation is fitted on the training split here, and only here.
+
+        Args:
+            obs: One row per sample with ``split`` and ``group``.
+            modalities: Modality to (encoder, values ``[samples, features]``); a missing sample is a row of NaN.
+            texts: Text columns of ``obs`` ('' where a sample has none).
+            facts: Column of ``obs`` with known facts (items separated by '; ') to the modality that can tell them.
+            normalise: Modality to ``zscore`` (per feature, the default), ``global`` (one mean and scale, keeps the order of the regions) or ``none``.
+            notes: Whatever else a reader must know: source, release, licence.
+            source: What errors call this cohort, for example the file it is made from.
+        """
+        table = anndata.AnnData(obs=obs.copy())
+        about = {"cards": {}, "encoders": {}, "texts": list(texts), "facts": dict(facts or {}), "notes": notes or {}}
+        train = (obs["split"] == "train").to_numpy()
+        for modality, (encoder, values) in modalities.items():
+            method = (normalise or {}).get(modality, "zscore")
+            statistics = fit_normalisation(values[train], method, modality)
+            about["cards"][modality] = encoder.card().to_dict() | {"normalisation": statistics}
+            about["encoders"][modality] = record(encoder)
+            table.obsm[modality] = np.asarray(values, dtype=np.float32)
+        table.uns["bridge"] = json.dumps(about)
+        return cls(table, source)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Cohort:
+        """Read a cohort file."""
+        path = Path(path)
+        if not path.is_file():
+            raise ValueError(f"{path}: no such file; make one with: bridge data default --out {path.parent} (or bridge data build)")
+        return cls(anndata.read_h5ad(path), str(path))
+
+    def write(self, path: str | Path) -> None:
+        """Write a cohort file, whole or not at all."""
+        with whole_file(path) as partial:
+            self.table.write_h5ad(partial, compression="gzip")
+
+    @property
+    def ids(self) -> list[str]:
+        """Sample ids in order."""
+        return [str(name) for name in self.table.obs_names]
+
+    @property
+    def modalities(self) -> list[str]:
+        """Modalities in order."""
+        return list(self.about["cards"])
+
+    @property
+    def texts(self) -> list[str]:
+        """Names of the text columns."""
+        return self.about["texts"]
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Fact column to the modality that can tell it."""
+        return self.about["facts"]
+
+    def card(self, modality: str) -> Card:
+        """The card of a modality, normalisation included."""
+        if modality not in self.about["cards"]:
+            raise ValueError(f"{self.source}: no modality {modality!r}; expected one of {self.modalities}")
+        return Card.from_dict(self.about["cards"][modality])
+
+    def encoder(self, modality: str, trust: Iterable[str] = ()) -> Encoder:
+        """The encoder that reads this modality."""
+        return build(self.about["encoders"][modality], trust)
+
+    def rows(self, split: str) -> np.ndarray:
+        """Row numbers of a split, or of all samples for ``all``."""
+        if split == "all":
+            return np.arange(self.table.n_obs)
+        if split not in SPLITS:
+            raise ValueError(f"split {split!r}: expected one of {(*SPLITS, 'all')}")
+        return np.flatnonzero((self.table.obs["split"] == split).to_numpy())
+
+    def text(self, column: str) -> list[str]:
+        """One text per sample, '' where there is none."""
+        return ["" if pd.isna(value) else str(value) for value in self.table.obs[column]]
+
+    def fact(self, column: str) -> list[tuple[str, ...]]:
+        """Known facts per sample."""
+        return [tuple(item for item in value.split("; ") if item) for value in self.text(column)]
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Group number of each sample."""
+        return pd.factorize(self.table.obs["group"].astype(str))[0]
+
+    def raw(self, modality: str) -> np.ndarray:
+        """Values as measured ``[samples, features]``; NaN where missing."""
+        return np.asarray(self.table.obsm[modality], dtype=np.float32)
+
+    def values(self, modality: str) -> np.ndarray:
+        """Normalised values ``[samples, features]``; NaN where missing."""
+        return apply_normalisation(self.raw(modality), self.card(modality).normalisation)
+
+    def require_no_leak(self) -> None:
+        """Refuse a cohort in which a group is found in two splits."""
+        splits = self.table.obs.groupby(self.table.obs["group"].astype(str), observed=True)["split"].nunique()
+        shared = splits[splits > 1]
+        if len(shared):
+            raise ValueError(f"{self.source}, field obs['split']: group {shared.index[0]!r} is in {int(shared.iloc[0])} splits, expected 1; split by group")
+
+    def _require_columns(self, columns: Iterable[str]) -> None:
+        for column in columns:
+            if column not in self.table.obs:
+                raise ValueError(
+                    f"{self.source}: obs column {column!r} is missing; found {list(self.table.obs.columns)}; make the cohort with: bridge data build"
+                )
+
+    def _require_one_row_per_id(self) -> None:
+        repeated = self.table.obs_names[self.table.obs_names.duplicated()]
+        if len(repeated):
+            raise ValueError(f"{self.source}: sample {str(repeated[0])!r} is in more than one row; expected every id once")
+
+    def _require_known_splits(self) -> None:
+        unknown = [value for value in self.table.obs["split"].unique() if value not in SPLITS]
+        if unknown:
+            raise ValueError(f"{self.source}, field obs['split']: found {unknown[0]!r}, expected one of {', '.join(SPLITS)}")
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Where to write a file that gets its name only when the block ends without an error; nothing half-written stays behind."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def fit_normalisation(values: np.ndarray, method: str = "zscore", modality: str = "values") -> dict:
+    """Mean and scale of the training rows, NaN left out; a constant feature has scale 1.
+
+    A feature that no training row has gets the mean NaN, so that it counts as missing wherever it is found later.
+    """
+    if method not in ("zscore", "global", "none"):
+        raise ValueError(f"normalisation of {modality}: found {method!r}, expected zscore, global or none")
+    if method == "none":
+        return {"method": "none"}
+    present = values[np.isfinite(values).any(axis=1)]
+    if not len(present):
+        raise ValueError(f"normalisation of {modality}: no training sample has this modality; expected at least one")
+    axis = 0 if method == "zscore" else None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice|Degrees of freedom", RuntimeWarning)
+        mean, scale = np.nanmean(present, axis=axis), np.nanstd(present, axis=axis)
+    scale = np.where(scale > 1e-8, scale, 1.0)
+    return {"method": method, "mean": np.asarray(mean).tolist(), "scale": scale.tolist(), "fitted_on": "train", "samples": len(present)}
+
+
+def apply_normalisation(values: np.ndarray, statistics: dict | None) -> np.ndarray:
+    """(values - mean) / scale with statistics from :func:`fit_normalisation`."""
+    if not statistics or statistics["method"] == "none":
+        return values
+    return ((values - np.asarray(statistics["mean"])) / np.asarray(statistics["scale"])).astype(np.float32)
+
+
+def split_by_group(groups: Sequence[str], *, validation: float = 0.1, test: float = 0.2, seed: int = 0) -> list[str]:
+    """A split in which every group is whole; sizes are met as nearly as whole groups allow.
+
+    Groups are drawn in random order; one that no longer fits into test or validation goes to train. From three
+    groups on, a split that is asked for has room for at least the smallest group.
+    """
+    if min(validation, test) < 0 or validation + test >= 1:
+        raise ValueError(f"split: found validation={validation}, test={test}; expected fractions that leave a part for train")
+    codes, names = pd.factorize(pd.Series(groups, dtype=str))
+    sizes = np.bincount(codes, minlength=len(names))
+    least = sizes.min() if len(names) >= 3 else 0
+    room = {name: max(least, round(part * len(codes), 6)) for name, part in (("test", test), ("validation", validation)) if part > 0}
+    of_group = np.full(len(names), "train", dtype=object)
+    for group in np.random.default_rng(seed).permutation(len(names)):
+        of_group[group] = next((name for name, free in room.items() if sizes[group] <= free), "train")
+        if of_group[group] in room:
+            room[of_group[group]] -= sizes[group]
+    return list(of_group[codes])

@@ -1,0 +1,78 @@
+"""One data module for both stages: batches of a cohort's rows, in an order that is a pure function of seed and epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import lightning
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from bridge.data.batch import Batch
+from bridge.data.cohort import Cohort
+
+
+class CohortData(lightning.LightningDataModule):
+    """Batches of a cohort.
+
+    Args:
+        cohort: Path of the cohort (.h5ad).
+        batch_size: Samples per training step. Stage 1 wants at least 512: in-batch negatives are its supervision.
+        seed: Order of the samples.
+        workers: Worker processes; the values are in memory, so 0 is usually fastest.
+    """
+
+    def __init__(self, cohort: str, batch_size: int = 512, seed: int = 0, workers: int = 0):
+        super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"data, field batch_size: found {batch_size}, expected at least 1")
+        self.cohort = Cohort.read(cohort)
+        self.batch_size, self.seed, self.workers = batch_size, seed, workers
+        self.values = {modality: torch.from_numpy(self.cohort.values(modality)) for modality in self.cohort.modalities}
+        self.groups = torch.from_numpy(self.cohort.groups)
+
+    def batch(self, rows: list[int]) -> Batch:
+        """The batch of the given rows."""
+        index = torch.tensor(rows)
+        values = {modality: table[index] for modality, table in self.values.items()}
+        return Batch([self.cohort.ids[row] for row in rows], index, self.groups[index], values)
+
+    def train_dataloader(self) -> DataLoader:
+        rows = self.cohort.rows("train").tolist()
+        size = min(self.batch_size, len(rows))
+        sampler = Shuffled(len(rows), self.seed)
+        return DataLoader(Rows(rows), size, sampler=sampler, drop_last=True, collate_fn=self.batch, num_workers=self.workers)
+
+    def val_dataloader(self) -> DataLoader:
+        rows = self.cohort.rows("validation").tolist()
+        return DataLoader(Rows(rows), min(self.batch_size, max(1, len(rows))), collate_fn=self.batch, num_workers=self.workers)
+
+
+class Rows(Dataset):
+    """Row numbers; the values are looked up for the whole batch at once."""
+
+    def __init__(self, rows: list[int]):
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> int:
+        return self.rows[index]
+
+
+class Shuffled(Sampler):
+    """A new order each epoch, from (seed, epoch) alone; Lightning calls ``set_epoch``."""
+
+    def __init__(self, length: int, seed: int):
+        self.length, self.seed, self.epoch = length, seed, 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        return iter(torch.randperm(self.length, generator=generator).tolist())

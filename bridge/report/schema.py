@@ -1,0 +1,112 @@
+"""The typed report: every statement is a claim that points at the measurement it rests on."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Direction(enum.StrEnum):
+    """What a claim says of its entity; ``none`` is a statement that asserts nothing a check could use."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    PRESENT = "present"
+    ABSENT = "absent"
+    NONE = "none"
+
+
+class Source(enum.StrEnum):
+    """What a claim rests on: a value of the input, a list looked up for the sample, or the model alone."""
+
+    MEASURED = "measured"
+    RETRIEVED = "retrieved"
+    INFERENCE = "model inference"
+
+
+class Verdict(enum.StrEnum):
+    """What the check against the input found; see ``bridge.report.verify`` for the exact rules."""
+
+    SUPPORTED = "supported"
+    NEAR = "near"
+    CONTRADICTED = "contradicted"
+    NOT_IN_INPUT = "not in input"
+    UNCHECKABLE = "uncheckable"
+
+
+class Model(BaseModel):
+    """Closed and immutable: an unknown field is an error, and so is NaN (unknown is None)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Evidence(Model):
+    """The measured value, or the list, that a claim was checked against."""
+
+    modality: str
+    feature: str = Field(description="Region, or fact column")
+    sample: str = Field(description="Sample id or file the value was read from")
+    value: float | None = Field(None, description="As measured, in units")
+    units: str = ""
+    z: float | None = Field(None, description="Standard deviations from the training mean of the same feature")
+    rank: int | None = Field(None, description="1 is the highest; by the normalised value, which is what the model is given")
+    of: int | None = Field(None, description="How many features of the map were measured")
+    listed: tuple[str, ...] = Field((), description="Items known for the sample")
+
+
+class Claim(Model):
+    """One statement of the model."""
+
+    entity: str = Field(description="Region or item as the input names it; as written where the input has none; empty for free prose")
+    statement: str
+    direction: Direction = Direction.NONE
+    than: str | None = Field(None, description="The other region of a comparison")
+    modality: str = Field("", description="The input that can tell it")
+    attribute: str | None = Field(None, description="Fact column; None where the claim is about a map")
+    magnitude: float | None = Field(None, description="Standard deviations from the training mean; None where not measured")
+    source: Source = Source.INFERENCE
+    evidence: tuple[Evidence, ...] = ()
+    confidence: float | None = Field(None, ge=0, le=1)
+    verdict: Verdict = Verdict.UNCHECKABLE
+
+
+class Section(Model):
+    """Claims about one input that were not struck."""
+
+    title: str
+    modality: str
+    claims: tuple[Claim, ...] = ()
+
+
+class Provenance(Model):
+    """What made the report."""
+
+    bundle: str = ""
+    llm: str = Field("", description="Name and fingerprint of the base LLM")
+    cards: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Modality to the card of its encoder")
+    seed: int | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    notices: tuple[str, ...] = Field((), description="Terms and acknowledgements that travel with every report")
+
+
+class Report(Model):
+    """A report on one sample.
+
+    ``text`` is the raw generation, kept for scoring; only claims that were not struck are the report.
+    """
+
+    id: str
+    given: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    text: str = ""
+    struck: tuple[Claim, ...] = ()
+    unknown: tuple[str, ...] = Field((), description="What the input does not tell")
+    provenance: Provenance = Provenance()
+
+
+def report_schema() -> dict[str, Any]:
+    """JSON schema of a report, for whoever reads the files."""
+    return Report.model_json_schema()

@@ -1,0 +1,166 @@
+"""From a bundle and any subset of inputs to a typed report; read top to bottom, this is what an analyst runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from bridge.data.batch import pad
+from bridge.data.cohort import Cohort, apply_normalisation
+from bridge.language.prompts import Prompt
+from bridge.language.questions import REPORT_ASK
+from bridge.language.subject import RegionValues, Subject
+from bridge.model import SemanticBridge
+from bridge.project.prefix import Prefix
+from bridge.report.schema import Provenance, Report
+from bridge.report.verify import Reference, check, claims_in, not_known, sections, struck
+from encoders.base import Tokens
+
+NORM_FACTOR = 3.0  # how far outside the training range an input's norm may lie
+
+
+def write_report(bridge: SemanticBridge, subject: Subject, values: dict[str, np.ndarray], *, note: str = "", max_new_tokens: int = 160) -> Report:
+    """Gate, generate, take the claims apart, check each against the measurement.
+
+    Args:
+        bridge: A loaded bundle.
+        subject: The sample as measured.
+        values: Modality to its normalised values ``[features]``.
+        note: Clinical note, given to the LLM as quoted data.
+        max_new_tokens: Longest report.
+
+    Raises:
+        ValueError: the prefix is not finite, zero, or far outside the training norms.
+    """
+    batch = {modality: torch.from_numpy(np.atleast_2d(row)).float() for modality, row in values.items()}
+    require_usable(bridge, batch)
+    text = generate(bridge, batch, [REPORT_ASK[0]], note=note, max_new_tokens=max_new_tokens)[0]
+    reference = Reference.from_dict(bridge.reference["training"])
+    claims = check(claims_in(text, reference.regions, reference.facts), subject, reference)
+    return Report(
+        id=subject.id,
+        given=tuple(sorted(subject.present)) + (("note",) if note.strip() else ()),
+        missing=tuple(sorted(set(bridge.projectors) - subject.present)),
+        sections=sections(claims),
+        text=text,
+        struck=struck(claims),
+        unknown=not_known(claims, subject, reference),
+        provenance=provenance(bridge),
+    )
+
+
+def read_input(bridge: SemanticBridge, modality: str, source: Path, sample: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Raw and normalised values of one sample from a file, read by the modality's own encoder.
+
+    Raises:
+        ValueError: the bundle has no such modality, the card differs, or the file holds several samples and none is named.
+    """
+    if modality not in bridge.encoders:
+        raise ValueError(f"input {modality!r}: this bundle reads {list(bridge.encoders)}")
+    raw = bridge.encoders[modality].read(source)
+    if sample is None and len(raw.ids) != 1:
+        raise ValueError(f"{source}: holds {len(raw.ids)} samples, expected one; name it with --sample, for example {raw.ids[0]!r}")
+    if sample is not None and sample not in raw.ids:
+        raise ValueError(f"{source}: no sample {sample!r}; it has {', '.join(raw.ids[:3])}, ...")
+    row = raw.values[raw.ids.index(sample) if sample is not None else 0]
+    return row, apply_normalisation(row, bridge.cards[modality].normalisation)
+
+
+def subject_of(bridge: SemanticBridge, sample: str, inputs: dict[str, tuple[np.ndarray, np.ndarray]]) -> Subject:
+    """A subject from files: its maps as measured; nothing else is known of it."""
+    reference = Reference.from_dict(bridge.reference["training"])
+    regions = {
+        modality: RegionValues(names, inputs[modality][1], inputs[modality][0], bridge.cards[modality].units)
+        for modality, names in reference.regions.items()
+        if modality in inputs
+    }
+    return Subject(sample, regions, {}, dict(reference.fact_modality), {}, frozenset(inputs))
+
+
+def training_reference(bridge: SemanticBridge, cohort: Cohort) -> dict:
+    """What a bundle keeps of the training split: statistics of regions and facts, the range of input norms, and notices."""
+    norms = {}
+    for modality in bridge.projectors:
+        values = torch.from_numpy(cohort.values(modality)[cohort.rows("train")])
+        values = values[torch.isfinite(values).any(dim=1)]
+        each = _norm(bridge.encoders[modality](values.to(bridge.llm.device)))
+        norms[modality] = [float(each.min()), float(each.max())]
+    return {"training": Reference.of(cohort).to_dict(), "norms": norms, "notices": list(cohort.about["notes"].get("notices", []))}
+
+
+def require_usable(bridge: SemanticBridge, values: dict[str, Tensor]) -> None:
+    """Refuse what would give a fluent report of nothing: a prefix that is not finite or zero, an input far outside training.
+
+    Raises:
+        ValueError: names the modality, the measure found and the range expected.
+    """
+    with torch.inference_mode():
+        encoded, prefix = bridge.encode(values), bridge.prefix(values)
+    for modality, tokens in encoded.items():
+        if torch.isinf(values[modality]).any() or not torch.isfinite(tokens.values).all():
+            raise ValueError(f"input {modality!r}: found infinite values, expected finite ones; check units and missing-value codes")
+        if not tokens.mask.any():
+            raise ValueError(f"input {modality!r}: found no value (all missing), expected at least one; leave the input out instead")
+        low, high = bridge.reference["norms"][modality]
+        norm = float(_norm(tokens))
+        if not low / NORM_FACTOR <= norm <= high * NORM_FACTOR:
+            raise ValueError(
+                f"input {modality!r}: root mean square {norm:.3g} after normalisation, expected {low / NORM_FACTOR:.3g} to {high * NORM_FACTOR:.3g} "
+                "as in training; check that the file was made by the same encoder in the same units"
+            )
+    present = prefix.values[prefix.mask]
+    if not torch.isfinite(present).all() or float(present.abs().max()) == 0:
+        raise ValueError("prefix: found zero, NaN or infinite soft tokens, expected finite ones; the bundle or the input is damaged")
+
+
+def generate(
+    bridge: SemanticBridge,
+    values: dict[str, Tensor],
+    questions: Sequence[str],
+    *,
+    note: str = "",
+    max_new_tokens: int = 160,
+    batch_size: int = 16,
+    zeroed: bool = False,
+    show_progress: bool = False,
+) -> list[str]:
+    """Greedy answers, one per sample; ``zeroed`` lets a prefix of zeros through, for the audit only."""
+    prompt = Prompt(bridge.language.tokenizer, bridge.template)
+    starts = range(0, len(questions), batch_size)
+    answers: list[str] = []
+    for start in track(starts, "Writing", disable=not show_progress):
+        part = slice(start, start + batch_size)
+        rows = {modality: table[part].to(bridge.llm.device) for modality, table in values.items()}
+        answers += _answer(bridge, prompt, rows, [prompt.question(question, note) for question in questions[part]], max_new_tokens, zeroed)
+    return answers
+
+
+@torch.inference_mode()
+def _answer(bridge: SemanticBridge, prompt: Prompt, values: dict[str, Tensor], asked: list[list[int]], max_new_tokens: int, zeroed: bool) -> list[str]:
+    ids, mask = pad(asked, prompt.tokenizer.pad_token_id, side="left")
+    prefix = bridge.prefix(values)
+    prefix = Prefix(torch.zeros_like(prefix.values), prefix.mask) if zeroed else prefix
+    inputs = bridge.inputs(prefix, ids.to(bridge.llm.device), mask.to(bridge.llm.device))
+    inputs.pop("position_ids")  # generate counts them from the mask, in the same way
+    stop = {"eos_token_id": prompt.tokenizer.eos_token_id, "pad_token_id": prompt.tokenizer.pad_token_id}
+    written = bridge.llm.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, temperature=None, top_p=None, top_k=None, **stop)
+    return [prompt.decode(row.tolist()) for row in written]
+
+
+def provenance(bridge: SemanticBridge, source: str = "") -> Provenance:
+    """What made a report: LLM, cards, versions and the notices that travel with it."""
+    versions = {package: importlib.metadata.version(package) for package in ("torch", "transformers", "peft")}
+    cards = {modality: card.to_dict() | {"normalisation": None, "names": []} for modality, card in bridge.cards.items()}
+    return Provenance(bundle=source, llm=bridge.language.name, cards=cards, versions=versions, notices=tuple(bridge.reference.get("notices", ())))
+
+
+def _norm(tokens: Tokens) -> Tensor:
+    """Root mean square per sample over the tokens that are present."""
+    square = tokens.values.float().pow(2).mean(dim=2) * tokens.mask
+    return (square.sum(dim=1) / tokens.mask.sum(dim=1).clamp(min=1)).sqrt()

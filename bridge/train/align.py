@@ -1,0 +1,175 @@
+"""Stage 1: every modality next to its text, and modalities next to each other where the config asks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import lightning
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from bridge.data.batch import Batch
+from bridge.data.cohort import Cohort
+from bridge.evaluate.retrieval import retrieval_scores
+from bridge.language.llm import Lora, add_lora, load_llm
+from bridge.language.textbank import TextBank
+from bridge.model import ProjectorFactory, SemanticBridge
+from bridge.project.space import SharedSpace
+from bridge.report.write import training_reference
+from bridge.train.losses import Temperature, info_nce, sigmoid_loss
+from bridge.train.optimise import KeepsTrainedWeights, cosine_schedule, require_trained
+
+
+@dataclasses.dataclass
+class TextSide:
+    """How texts become vectors, and what of the text side is trained.
+
+    Args:
+        layers: LLM layers whose states are concatenated; 0 is the token embedding.
+        pooling: ``mean`` or ``last``.
+        hidden: Hidden width of the trainable text head; 0 for a linear head.
+        lora: Adapt the LLM itself on the text side (texts are then encoded at every step, not cached).
+    """
+
+    layers: Sequence[int] = (0, 12)
+    pooling: str = "mean"
+    hidden: int = 0
+    lora: Lora | None = None
+
+
+class Align(KeepsTrainedWeights, lightning.LightningModule):
+    """Contrastive alignment.
+
+    Args:
+        cohort: Given by the data module.
+        projectors: Modality to projector; widths are given by the code.
+        pairs: ``a~b`` to the weight of its loss; a and b are modalities or text columns, at least one a modality.
+        llm: Folder or hub name of the LLM.
+        dtype: Weights of the LLM; ``auto`` is bfloat16 on a GPU, float32 elsewhere.
+        text: The text side.
+        dim: Width of the shared space.
+        dropout: On what enters the shared space.
+        loss: ``info_nce`` or ``sigmoid``.
+        learning_rate: Peak, reached after a tenth of the steps, then cosine.
+        weight_decay: Of AdamW.
+        trust: Modules outside the packages whose encoder classes may load.
+    """
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        projectors: dict[str, ProjectorFactory],
+        pairs: dict[str, float],
+        *,
+        llm: str = "smollm2-135m-instruct",
+        dtype: str = "auto",
+        text: TextSide | None = None,
+        dim: int = 256,
+        dropout: float = 0.1,
+        loss: str = "info_nce",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.05,
+        trust: Sequence[str] = (),
+    ):
+        super().__init__()
+        if loss not in ("info_nce", "sigmoid"):
+            raise ValueError(f"align, field loss: found {loss!r}, expected 'info_nce' or 'sigmoid'")
+        self.cohort, self.side, self.loss = cohort, text or TextSide(), loss
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        language = load_llm(llm, dtype=dtype)
+        language.model.requires_grad_(False)
+        if self.side.lora:
+            language = add_lora(language, self.side.lora, name="text")
+        self.bridge = SemanticBridge.compose(language, cohort, projectors, tuple(trust))
+        self.bank = TextBank(language, self.side.layers, self.side.pooling)
+        self.bridge.space = SharedSpace(list(projectors), language.width, self.bank.width, dim, self.side.hidden, dropout)
+        self.bridge.text = {"layers": list(self.side.layers), "pooling": self.side.pooling}
+        self.pairs = {_sides(pair, list(projectors), cohort.texts): weight for pair, weight in pairs.items()}
+        self.temperatures = torch.nn.ModuleDict({"~".join(pair): Temperature() for pair in self.pairs})
+        self.texts: dict[str, Tensor] = {}
+
+    def setup(self, stage: str) -> None:
+        """Encode all texts once with the frozen LLM, or take them from the cache."""
+        columns = {name for pair in self.pairs for name in pair if name in self.cohort.texts}
+        for column in sorted(columns):
+            self.texts[column] = torch.from_numpy(self.bank.embed(self.cohort.text(column)))
+        if self.texts:
+            training = torch.cat([vectors[self.cohort.rows("train")] for vectors in self.texts.values()])
+            self.bridge.space.fit_text(training[torch.isfinite(training).all(dim=1)])
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Encode, project, compare, log, return."""
+        embeddings = self.embed(batch)
+        losses = {pair: self.compare(pair, embeddings, batch.groups) for pair in self.pairs}
+        for pair, loss in losses.items():
+            name = "~".join(pair)
+            self.log_dict({f"loss/{name}": loss, f"scale/{name}": self.temperatures[name].scale}, batch_size=len(batch))
+        total = sum(self.pairs[pair] * loss for pair, loss in losses.items())
+        self.log("loss", total, prog_bar=True, batch_size=len(batch))
+        return total
+
+    def embed(self, batch: Batch) -> dict[str, tuple[Float[Tensor, "batch dim"], Bool[Tensor, batch]]]:
+        """Unit vectors of every modality and text of a batch, and which samples have it."""
+        space = self.bridge.space
+        embedded = {name: (space.embed(name, summary), present) for name, (summary, present) in self.bridge.summaries(batch.values).items()}
+        for column in self.texts:
+            vectors = self._text_vectors(column, batch)
+            present = torch.isfinite(vectors).all(dim=1)
+            embedded[column] = (space.embed_text(torch.where(present.unsqueeze(1), vectors, 0.0)), present)
+        return embedded
+
+    def compare(self, pair: tuple[str, str], embeddings: dict, groups: Tensor) -> Tensor:
+        """Loss of one pair over the samples that have both sides."""
+        (left, has_left), (right, has_right) = embeddings[pair[0]], embeddings[pair[1]]
+        both = has_left & has_right
+        temperature = self.temperatures["~".join(pair)]
+        if self.loss == "sigmoid":
+            return sigmoid_loss(left[both], right[both], temperature.scale, temperature.bias, groups[both])
+        return info_nce(left[both], right[both], temperature.scale, groups[both])
+
+    def on_validation_epoch_start(self) -> None:
+        self.validation = []
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        self.validation.append({name: (vectors.cpu(), present.cpu()) for name, (vectors, present) in self.embed(batch).items()})
+
+    def on_validation_epoch_end(self) -> None:
+        """Retrieval over the whole validation split, both directions."""
+        for left, right in self.pairs:
+            vectors = [torch.cat([part[name][0] for part in self.validation]) for name in (left, right)]
+            both = torch.cat([part[left][1] & part[right][1] for part in self.validation])
+            similarity = (vectors[0][both] @ vectors[1][both].T).double().numpy()
+            for direction, matrix in ((f"{left}->{right}", similarity), (f"{right}->{left}", similarity.T)):
+                scores = retrieval_scores(matrix, resamples=0)
+                self.log_dict({f"validation/{direction}/{key}": scores[key] for key in ("r1", "r5", "r10", "median_rank", "mrr") if scores[key] is not None})
+        self.log("validation/r10", self._mean_r10(), prog_bar=True)
+
+    def on_fit_start(self) -> None:
+        require_trained(self, self.temperatures, self.bridge.projectors, self.bridge.space)
+        self.bridge.reference = training_reference(self.bridge, self.cohort)
+
+    def configure_optimizers(self) -> dict:
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimiser = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+        return cosine_schedule(optimiser, self.trainer.estimated_stepping_batches, warmup=0.1)
+
+    def _text_vectors(self, column: str, batch: Batch) -> Tensor:
+        if not (self.side.lora and self.training):
+            return self.texts[column].to(self.device)[batch.rows]
+        texts = self.cohort.text(column)
+        return self.bank.encode([texts[row] or " " for row in batch.rows.tolist()])
+
+    def _mean_r10(self) -> float:
+        logged = [float(value) for name, value in self.trainer.callback_metrics.items() if name.startswith("validation/") and name.endswith("/r10")]
+        return sum(logged) / len(logged) if logged else float("nan")
+
+
+def _sides(pair: str, modalities: list[str], texts: list[str]) -> tuple[str, str]:
+    """The two names of ``a~b``, checked."""
+    sides = tuple(pair.split("~"))
+    known = [*modalities, *texts]
+    if len(sides) != 2 or any(side not in known for side in sides) or not set(sides) & set(modalities):
+        raise ValueError(f"align, field pairs: found {pair!r}, expected 'a~b' of two different names among {known}, at least one of {modalities}")
+    return sides

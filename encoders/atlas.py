@@ -1,0 +1,155 @@
+"""An atlas: a label image, the names of its regions, and its labels on any other grid."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int, Real
+
+from encoders.nifti import read_image
+from encoders.tables import read_table
+
+#: NIfTI-1 standard, xform codes.
+FORMS = {1: "scanner", 2: "aligned", 3: "Talairach", 4: "MNI152"}
+SIDES = {"L": "left ", "R": "right "}
+
+#: Two grids are one when their affines differ by less (mm); the same is the tilt that decides ties (voxels).
+TOLERANCE = 1e-3
+
+
+class Regions(NamedTuple):
+    """Where the regions lie on one grid: voxels in storage order (Fortran), and the region number of each."""
+
+    voxels: Int[np.ndarray, " inside"]
+    region: Int[np.ndarray, " inside"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Atlas:
+    """Regions of a label image in RAS+ order.
+
+    Args:
+        labels: Label of each voxel, 0 outside.
+        affine: Voxel to mm.
+        form: NIfTI code of the space.
+        names: Name of each region.
+        indices: Label of each region.
+        source: File the labels come from.
+    """
+
+    labels: Int[np.ndarray, "x y z"]
+    affine: Float[np.ndarray, "4 4"]
+    form: int
+    names: tuple[str, ...]
+    indices: tuple[int, ...]
+    source: str
+
+    @functools.cached_property
+    def regions(self) -> Regions:
+        """Where the regions lie on the atlas' own grid."""
+        return regions_on(self.labels, self.indices)
+
+    def on_grid(self, shape: tuple[int, int, int], affine: Float[np.ndarray, "4 4"]) -> Int[np.ndarray, "x y z"]:
+        """Labels on another grid: each of its voxels takes the label of the nearest atlas voxel, 0 outside the atlas.
+
+        Follows the affines alone, so a flipped or rotated storage order gives the same regions.
+        """
+        if shape == self.labels.shape and np.allclose(affine, self.affine, atol=TOLERANCE):
+            return self.labels
+        to_atlas = np.linalg.inv(self.affine) @ affine
+        rows, columns = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
+        slab = np.stack([np.zeros_like(rows), rows, columns, np.ones_like(rows)])
+        # Slab by slab: the coordinates of a whole 1 mm grid would take 170 MB.
+        return np.stack([self._nearest(np.tensordot(to_atlas[:3], slab + np.array([x, 0, 0, 0])[:, None, None], axes=1)) for x in range(shape[0])])
+
+    def _nearest(self, position: Float[np.ndarray, "3 y z"]) -> Int[np.ndarray, "y z"]:
+        # A point half-way between two voxels always goes to the same one, whatever the rounding of the affine.
+        nearest = np.floor(position + 0.5 + TOLERANCE).astype(np.int64)
+        inside = ((nearest >= 0) & (nearest < np.array(self.labels.shape)[:, None, None])).all(axis=0)
+        return np.where(inside, self.labels[tuple(np.where(inside, nearest, 0))], 0)
+
+
+def regions_on(labels: Int[np.ndarray, "x y z"], indices: Sequence[int]) -> Regions:
+    """Where the labels ``indices`` lie; other labels belong to no region."""
+    order = np.argsort(indices)
+    rising = np.asarray(indices)[order]
+    flat = labels.ravel(order="F")
+    place = np.searchsorted(rising, flat).clip(max=len(rising) - 1)
+    voxels = np.flatnonzero(rising[place] == flat)
+    return Regions(voxels, order[place[voxels]])
+
+
+def averages(volume: Real[np.ndarray, "x y z"], regions: Regions, count: int) -> Float[np.ndarray, " regions"]:
+    """Mean of the finite voxels of each region in one pass, float64; NaN for a region without one."""
+    values = volume.ravel(order="F")[regions.voxels].astype(np.float64)
+    finite = np.isfinite(values)
+    sums = np.bincount(regions.region, weights=np.where(finite, values, 0.0), minlength=count)
+    voxels = np.bincount(regions.region, weights=finite, minlength=count)
+    return np.divide(sums, voxels, out=np.full(count, np.nan), where=voxels > 0)
+
+
+def read_atlas(image: str | Path, labels: str | Path = "", names: Sequence[str] = (), indices: Sequence[int] = ()) -> Atlas:
+    """An atlas from its files.
+
+    Args:
+        image: Label image, three-dimensional, whole numbers.
+        labels: Table of the regions, see :func:`read_labels`.
+        names: Region names; with neither ``labels`` nor ``indices`` they go to the labels of the image in rising order.
+        indices: Label of each name.
+    """
+    stored = read_image(image)
+    form = int(stored.header["sform_code"] or stored.header["qform_code"])
+    stored = nib.as_closest_canonical(stored)  # which forgets the form; one order decides ties alike for all storage orders
+    values = np.nan_to_num(stored.get_fdata(dtype=np.float32))
+    values = values[..., 0] if values.shape[3:] == (1,) else values
+    rounded = np.rint(values).astype(np.int32)
+    if rounded.ndim != 3 or np.abs(values - rounded).max() > TOLERANCE:
+        raise ValueError(f"{image}: found shape {stored.shape} and values up to {values.max():.3g}, expected a 3-D label image of whole numbers")
+    found = [int(label) for label in np.unique(rounded) if label > 0]
+    if not len(indices):
+        listed, indices = read_labels(labels) if labels else ((), found)
+        names = names or listed or [f"region {label}" for label in found]
+    if len(names) != len(indices):
+        raise ValueError(f"{image}: found {len(names)} names for {len(indices)} labels, expected one each; give a table of labels")
+    if not set(indices) & set(found):
+        raise ValueError(f"{image}: found none of the labels {list(indices[:5])} ..., expected labels like {found[:5]}; use the table of this atlas")
+    return Atlas(rounded, stored.affine, form, tuple(names), tuple(indices), str(image))
+
+
+def read_labels(path: str | Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names and labels of the regions of a table.
+
+    Args:
+        path: ``.csv`` or ``.tsv`` with ``index, name`` (BIDS ``dseg.tsv``) or ``id, label`` and, where there is one,
+            ``hemisphere`` (L, R, B): its side becomes the first word of the name. Index 0 is background.
+    """
+    table = read_table(path).reset_index()
+    index, name = next(((index, name) for index, name in (("index", "name"), ("id", "label")) if {index, name} <= set(table)), ("", ""))
+    if not index:
+        raise ValueError(f"{path}: found columns {list(table.columns[:6])}, expected index, name or id, label")
+    indices = pd.to_numeric(table[index], errors="coerce")
+    if indices.isna().any() or (indices % 1 != 0).any() or indices.duplicated().any():
+        raise ValueError(f"{path}, column {index!r}: found labels that are not whole numbers or occur twice, expected one per region")
+    sides = table["hemisphere"].map(SIDES).fillna("") if "hemisphere" in table else ""
+    regions = (sides + table[name].astype(str))[indices > 0]
+    return tuple(regions), tuple(int(label) for label in indices[indices > 0])
+
+
+def described(image: str | Path) -> dict[str, str]:
+    """Card fields of an atlas: its name, and its space where its name (BIDS) or its header tells."""
+    path = Path(image)
+    name = path.name.removesuffix(".gz").removesuffix(".nii")
+    entity = re.search(r"(?:space|tpl)-([A-Za-z0-9]+)", name)
+    if not entity and not path.exists():
+        return {"atlas": name}
+    header = read_image(path).header if not entity else {}
+    space = entity[1] if entity else FORMS.get(int(header["sform_code"] or header["qform_code"]), "unknown")
+    return {"atlas": name, "space": f"{space}, mm, RAS+"}
