@@ -119,4 +119,4 @@ class SemanticBridge(nn.Module):
             names = self.encoders[modality].names
             projector.match(embeddings, self.language.name_embeddings(names) if names else None)
             with torch.no_grad():
-                self.tags[modality].copy_(self.language.name_embeddings([modality]))
+                self.tags[modality].copy_(self.language.name_embeddings([modality])[0].mean(dim=0))

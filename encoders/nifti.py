@@ -44,8 +44,11 @@ def write_image(image: nib.Nifti1Image, path: str | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     content = image.to_bytes()
-    partial.write_bytes(gzip.compress(content, compresslevel=6, mtime=0) if path.suffix == ".gz" else content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(gzip.compress(content, compresslevel=6, mtime=0) if path.suffix == ".gz" else content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _require_orientation(image: nib.Nifti1Image, path: Path) -> None:

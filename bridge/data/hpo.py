@@ -40,6 +40,11 @@ class Gene(NamedTuple):
     ncbi_id: int
     annotations: list[Annotation]
 
+    @property
+    def present(self) -> list[Annotation]:
+        """Annotations without those that were looked for in vain."""
+        return [annotation for annotation in self.annotations if annotation.frequency != 0.0]
+
 
 class Ontology:
     """Terms and their is-a graph.
@@ -105,7 +110,7 @@ def read_ontology(path: Path) -> Ontology:
         names[term] = fields["name"][0]
         parents[term] = [parent.split(" ", 1)[0] for parent in fields.get("is_a", [])]
         alternatives.update(dict.fromkeys(fields.get("alt_id", []), term))
-        texts += [fields["name"][0], *fields.get("def", [])]
+        texts += [fields["name"][0], *(definition.rsplit('"', 1)[0] for definition in fields.get("def", []))]
     if not names:
         raise ValueError(f"{path}: found no [Term], expected an OBO file of the Human Phenotype Ontology")
     return Ontology(names, parents, alternatives, _proper_words(texts), release.removeprefix("hp/releases/"))

@@ -21,7 +21,8 @@ class GeneMention:
     """Finds a gene in a text: its symbol, aliases, official name and other designations, as whole words.
 
     A code with a digit (MECP2) is found in any case; one of letters only with its case, since REST is a gene and
-    'rest' is not. Names are found in any case. Between words any space, hyphen or other sign will do.
+    'rest' is not. Names are found in any case, the official one inside a word too (catalase in 'acatalasemia').
+    Between words any space, hyphen or other sign will do.
 
     Args:
         symbol: Symbol in use.
@@ -29,7 +30,10 @@ class GeneMention:
     """
 
     def __init__(self, symbol: str, record: OfficialName):
-        codes = {code for code in (symbol, record.symbol, *record.aliases) if len(code) > 1}
+        # Some disorders are spelled 'Itch deficiency' for ITCH.
+        spelled = symbol.capitalize() if len(symbol) > 3 else symbol
+        codes = {code for code in (symbol, spelled, record.symbol, *record.aliases) if len(code) > 1}
+        self.official = _words(record.name).lower()
         names = {variant for name in (record.name, *record.designations) for variant in _variants(name) if len(variant) > 3}
         self.exact = {_words(code) for code in codes} - {""}
         self.any_case = {_words(text).lower() for text in names | {code for code in codes if re.search(r"\d", code)}} - {""}
@@ -38,7 +42,8 @@ class GeneMention:
         """Whether the text names the gene."""
         words = f" {_words(text)} "
         small = words.lower()
-        return any(f" {code} " in words for code in self.exact) or any(f" {name} " in small for name in self.any_case)
+        inside = len(self.official) > 5 and self.official in small
+        return inside or any(f" {code} " in words for code in self.exact) or any(f" {name} " in small for name in self.any_case)
 
     def taken_out_of(self, name: str) -> str:
         """The name of a disorder without the gene and the words that tie it in; '' when nothing telling is left."""

@@ -89,7 +89,7 @@ def usable_genes(releases: Releases) -> tuple[dict[str, Usable], dict[str, int]]
     """Genes in order of symbol that pass the filter, and how many are left after each of its steps.
 
     The filter: a gene of HPO; its symbol is in the expression table; at least one term at or below
-    'Abnormality of the nervous system'; NCBI has an official name for its id, or for its symbol as an alias.
+    'Abnormality of the nervous system' that was not looked for in vain; NCBI has an official name for its id, or for its symbol as an alias.
     """
     mapped = {symbol: gene for symbol, gene in sorted(releases.genes.items()) if symbol in releases.expression}
     nervous = {symbol: gene for symbol, gene in mapped.items() if _has_nervous_phenotype(gene, releases.ontology)}
@@ -110,4 +110,4 @@ def choose(symbols: Sequence[str], genes: int, seed: int) -> list[str]:
 
 
 def _has_nervous_phenotype(gene: Gene, ontology: Ontology) -> bool:
-    return any(ontology.is_under(annotation.term, NERVOUS_SYSTEM) for annotation in gene.annotations)
+    return any(ontology.is_under(annotation.term, NERVOUS_SYSTEM) for annotation in gene.present)

@@ -59,11 +59,11 @@ class LanguageModel:
         """The token embedding table."""
         return self.model.get_input_embeddings().weight.detach()
 
-    def name_embeddings(self, names: Sequence[str]) -> Float[Tensor, "names width"]:
-        """Mean token embedding of each name: what the LLM itself has for a region or a gene."""
+    def name_embeddings(self, names: Sequence[str]) -> list[Float[Tensor, "_ width"]]:
+        """Token embeddings of each name: what the LLM itself has for a region or a gene."""
         table = self.embeddings
         ids = (self.tokenizer(" " + name, add_special_tokens=False)["input_ids"] for name in names)
-        return torch.stack([table[torch.tensor(each, device=table.device)].float().mean(dim=0) for each in ids])
+        return [table[torch.tensor(each, device=table.device)].float() for each in ids]
 
 
 def load_llm(path: str | Path = DEFAULT, *, dtype: str = "auto", checkpointing: bool = False) -> LanguageModel:

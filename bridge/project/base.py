@@ -46,8 +46,8 @@ class Projector(nn.Module, abc.ABC):
         prefix = self(tokens)
         return masked_mean(prefix.values, prefix.mask)
 
-    def match(self, embeddings: Float[Tensor, "vocabulary width"], identity: Float[Tensor, "tokens width"] | None = None) -> None:
-        """Start at the scale of the LLM's token embeddings; ``identity`` holds its embedding of each token's name."""
+    def match(self, embeddings: Float[Tensor, "vocabulary width"], names: list[Float[Tensor, "_ width"]] | None = None) -> None:
+        """Start at the scale of the LLM's token embeddings; ``names`` holds its embeddings of each token's name."""
         self.scale.match(embeddings)
 
 

@@ -13,64 +13,80 @@ from encoders.base import Tokens
 
 
 class IdentityValue(Projector):
-    """The k most extreme tokens of a sample, highest first, each as identity + value + rank.
+    """The most extreme tokens of a sample, highest first, each as identity + value + rank.
 
-    The identity starts from the LLM's own embedding of the token's name, so the LLM has something to read from the
-    first step; the value scales and shifts it (FiLM, arXiv:1709.07871); the rank embedding says where it stands.
-    Half of the k tokens are the highest and half the lowest by the token's first feature, so every token costs
-    prefix length only when it says something. ``k=0`` keeps all tokens in their own order.
+    The identity starts from the LLM's own embedding of the token's name, one prefix token per name token, so the LLM
+    has something to read from the first step; the value scales and shifts it (FiLM, arXiv:1709.07871); the rank
+    embedding says where it stands. Half of the tokens kept are the highest and half the lowest by their first feature,
+    so a region costs prefix length only when it says something.
 
     Args:
         dim: Given by the code.
         tokens: Given by the code.
         width: Given by the code.
-        k: Prefix tokens per sample, an even number, or 0 for all tokens.
+        extremes: Encoder tokens kept per sample, an even number, or 0 for all in their own order.
+        name_tokens: Prefix tokens per encoder token, which start from the first tokens of its name; 0 gives each
+            encoder token one vector that starts from noise, the plain form.
         hidden: Width of the map from the value to scale and shift.
-        name_identity: Start identities from the LLM's embedding of the names; False starts from noise.
     """
 
-    def __init__(self, dim: int, tokens: int, width: int, k: int = 16, hidden: int = 64, name_identity: bool = True):
-        if k % 2 or k < 0:
-            raise ValueError(f"IdentityValue, field k: expected an even number or 0, found {k}")
-        kept = min(k, tokens - tokens % 2) or tokens
-        super().__init__(dim, tokens, width, kept)
-        self.name_identity = name_identity
-        self.identity = nn.Parameter(torch.randn(tokens, width) * 0.02)
+    def __init__(self, dim: int, tokens: int, width: int, extremes: int = 8, name_tokens: int = 6, hidden: int = 64):
+        if extremes % 2 or extremes < 0:
+            raise ValueError(f"IdentityValue, field extremes: expected an even number or 0, found {extremes}")
+        kept = min(extremes, tokens - tokens % 2) or tokens
+        length = max(1, name_tokens)
+        super().__init__(dim, tokens, width, kept * length)
+        self.kept, self.name_tokens = kept, name_tokens
+        self.identity = nn.Parameter(torch.randn(tokens, length, width) * 0.02)
+        self.register_buffer("identity_mask", torch.ones(tokens, length, dtype=torch.bool))
         self.film = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, 2 * width))
         self.rank = nn.Parameter(torch.zeros(kept, width))
         nn.init.normal_(self.film[-1].weight, std=0.02)
         nn.init.zeros_(self.film[-1].bias)
 
-    def match(self, embeddings: Float[Tensor, "vocabulary width"], identity: Float[Tensor, "tokens width"] | None = None) -> None:
+    def match(self, embeddings: Float[Tensor, "vocabulary width"], names: list[Float[Tensor, "_ width"]] | None = None) -> None:
         super().match(embeddings)
-        if identity is not None and self.name_identity:
-            with torch.no_grad():
-                self.identity.copy_(identity)
+        if not (names and self.name_tokens):
+            return
+        with torch.no_grad():
+            for row, name in enumerate(names):
+                name = name[: self.name_tokens]
+                self.identity[row, : len(name)] = name
+                self.identity_mask[row] = torch.arange(self.identity.shape[1], device=name.device) < len(name)
 
     def forward(self, tokens: Tokens) -> Prefix:
         chosen, mask = self._most_extreme(tokens)
-        index = rearrange(chosen, "batch k -> batch k 1").expand(-1, -1, self.width)
-        values = self._features(tokens).gather(1, index) + self.rank
-        return Prefix(self.scale(values), mask)
+        scale, shift = self._film(tokens, chosen)
+        values = self.identity[chosen] * (1 + scale) + shift + self.rank.unsqueeze(1)
+        named = self.identity_mask[chosen] & mask.unsqueeze(-1)
+        return Prefix(self.scale(rearrange(values, "b kept name width -> b (kept name) width")), rearrange(named, "b kept name -> b (kept name)"))
 
     def summary(self, tokens: Tokens) -> Float[Tensor, "batch width"]:
         """Mean over all tokens, not only the extreme ones, of identity scaled and shifted by the value."""
-        return masked_mean(self._features(tokens), tokens.mask)
+        # Summing over tokens before the last layer of FiLM is the same sum without a [batch, tokens, width] in memory.
+        weight = tokens.mask.unsqueeze(-1).to(tokens.values.dtype) / tokens.mask.sum(dim=1).clamp(min=1)[:, None, None]
+        hidden = self.film[:-1](tokens.values) * weight
+        identity = masked_mean(self.identity, self.identity_mask)
+        scale, shift = self.film[-1].weight.chunk(2)
+        scale_bias, shift_bias = self.film[-1].bias.chunk(2)
+        scaled = torch.einsum("bth,tw,wh->bw", hidden, identity, scale)
+        return scaled + weight.squeeze(-1) @ identity * (1 + scale_bias) + hidden.sum(dim=1) @ shift.T + shift_bias
 
-    def _features(self, tokens: Tokens) -> Float[Tensor, "batch tokens width"]:
-        scale, shift = self.film(tokens.values).chunk(2, dim=-1)
-        return self.identity * (1 + scale) + shift
+    def _film(self, tokens: Tokens, chosen: Int[Tensor, "batch kept"]) -> tuple[Tensor, Tensor]:
+        """Scale and shift ``[batch, kept, 1, width]`` from the values of the chosen tokens."""
+        index = rearrange(chosen, "batch kept -> batch kept 1").expand(-1, -1, self.dim)
+        scale, shift = self.film(tokens.values.gather(1, index)).unsqueeze(2).chunk(2, dim=-1)
+        return scale, shift
 
-    def _most_extreme(self, tokens: Tokens) -> tuple[Int[Tensor, "batch k"], Bool[Tensor, "batch k"]]:
-        if self.k == self.tokens:
-            order = torch.arange(self.tokens, device=tokens.mask.device).expand(len(tokens.mask), -1)
-            return order, tokens.mask
+    def _most_extreme(self, tokens: Tokens) -> tuple[Int[Tensor, "batch kept"], Bool[Tensor, "batch kept"]]:
+        """Which tokens are kept, highest first, and whether each place is taken."""
+        if self.kept == self.tokens:
+            return torch.arange(self.tokens, device=tokens.mask.device).expand(len(tokens.mask), -1), tokens.mask
         value = torch.where(tokens.mask, tokens.values[..., 0], -torch.inf)
-        order = value.argsort(dim=1, descending=True, stable=True)  # present first, highest to lowest, absent last
+        order = value.argsort(dim=1, descending=True, stable=True)  # highest to lowest, absent last
         present = tokens.mask.sum(dim=1, keepdim=True)
-        half = torch.arange(self.k // 2, device=value.device)
-        low = (present - self.k // 2 + half).clamp(min=0)
-        place = torch.cat([half.expand(len(value), -1), low], dim=1)
-        # With fewer than k tokens the two halves meet: the low half keeps only what the high half did not take.
-        unused = torch.cat([half.expand(len(value), -1) < present, (present - self.k // 2 + half) >= self.k // 2], dim=1)
-        return order.gather(1, place), unused
+        high = torch.arange(self.kept // 2, device=value.device).expand(len(value), -1)
+        low = present - self.kept // 2 + high
+        # With fewer present than kept the two halves meet: the low half has only what the high half did not take.
+        taken = torch.cat([high < present, low >= self.kept // 2], dim=1)
+        return order.gather(1, torch.cat([high, low.clamp(min=0)], dim=1)), taken

@@ -1,4 +1,4 @@
-"""The default data's source files in their true formats, small enough to read: 6 regions, 8 genes, 20 terms."""
+"""The default data's source files in their true formats, small enough to read: 7 regions, 10 genes, 20 terms."""
 
 from pathlib import Path
 
@@ -156,6 +156,7 @@ GENES = """ncbi_gene_id	gene_symbol	hpo_id	hpo_name	frequency	disease_id
 1	NOBRAIN	HP:0001250	Seizure	-	OMIM:2
 2	EYEONLY	HP:0000618	Blindness	-	OMIM:3
 3	NONAME	HP:0001250	Seizure	-	OMIM:4
+4	INVAIN	HP:0001250	Seizure	0/5	OMIM:4
 """
 
 DISORDERS = """#description: "HPO annotations for rare diseases"
@@ -185,6 +186,7 @@ NAMES = (
     (5978, "NRSF", "REST, XBR", "RE1-silencing 5' transcription factor", ""),
     (1, "NOBRAIN", "", "a gene without a map", ""),
     (2, "EYEONLY", "", "a gene of the eye", ""),
+    (4, "INVAIN", "", "a gene without a seizure", ""),
 )
 
 LABELS = """,id,label,hemisphere,structure
@@ -197,7 +199,7 @@ LABELS = """,id,label,hemisphere,structure
 6,7,brainstem,B,subcortex/brainstem
 """
 
-GENES_WITH_A_MAP = ("SCN1A", "SCN2A", "MECP2", "PC", "RP2", "REST", "EYEONLY", "NONAME")
+GENES_WITH_A_MAP = ("SCN1A", "SCN2A", "MECP2", "PC", "RP2", "REST", "EYEONLY", "NONAME", "INVAIN")
 
 
 @pytest.fixture

@@ -82,6 +82,14 @@ def test_a_locus_number_goes_and_a_type_stays(name, left):
     assert without_locus_number(name) == left
 
 
+def test_an_official_name_inside_a_word_and_a_symbol_spelled_as_a_word_name_the_gene():
+    catalase = GeneMention("CAT", OfficialName(847, "CAT", (), "catalase", ()))
+    itch = GeneMention("ITCH", OfficialName(83737, "ITCH", (), "itchy E3 ubiquitin protein ligase", ()))
+    assert catalase.taken_out_of("Acatalasemia") == ""
+    assert itch.taken_out_of("Autoimmune disease due to Itch deficiency") == "Autoimmune disease"
+    assert not catalase.found_in("Cat cry")
+
+
 def test_old_records_lose_their_capitals_and_equal_disorders_are_named_once():
     nobody = GeneMention("NONE1", OfficialName(0, "NONE1", (), "nothing at all", ()))
     names = ["ASTHMA, SUSCEPTIBILITY TO, 1", "Muscular dystrophy, Becker type", "Becker muscular dystrophy"]
