@@ -64,7 +64,10 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
     language = language or load_llm(llm or config["llm"])
     found = fingerprint(language)
     if found != config["fingerprint"]:
-        raise ValueError(f"{path}/config.json, field fingerprint: made with {config['llm']!r}, the LLM given is another one ({language.name!r}); pass --llm with the right one")
+        raise ValueError(
+            f"{path}/config.json, field fingerprint: the bundle was made with {config['llm']!r}, the LLM given ({language.name!r}) is another one; "
+            "pass --llm with the folder of the right one"
+        )
     cards = {modality: Card.from_dict(fields) for modality, fields in _read_json(path / "cards.json").items()}
     encoders = {modality: build(spec, trust) for modality, spec in config["encoders"].items()}
     projectors = {modality: _projector(spec, trust) for modality, spec in config["projectors"].items()}
@@ -84,7 +87,8 @@ def model_card(bridge: SemanticBridge, metrics: dict) -> str:
     notices = "\n".join(f"- {notice}" for notice in bridge.reference.get("notices", []))
     measured = f"\n## Held-out results\n```json\n{json.dumps(metrics, indent=1)}\n```\n" if metrics else ""
     return (
-        f"# Semantic bridge for {bridge.language.name}\n\nResearch use only: not a medical device, not for clinical decisions. The base LLM's weights are not included.\n\n"
+        f"# Semantic bridge for {bridge.language.name}\n\n"
+        "Research use only: not a medical device, not for clinical decisions. The base LLM's weights are not included.\n\n"
         f"| modality | encoder | tokens | projector | source | licence |\n|---|---|---|---|---|---|\n{rows}\n{measured}\n## Terms\n{notices}\n"
     )
 
@@ -160,7 +164,10 @@ def _require_adapter_keys(folder: Path) -> None:
     keys = set(load_file(folder / "adapter_model.safetensors"))
     halves = {key.replace(".lora_A.", ".lora_B.") for key in keys if ".lora_A." in key} ^ {key for key in keys if ".lora_B." in key}
     if halves or not keys:
-        raise ValueError(f"{folder}/adapter_model.safetensors: {len(halves)} weights lack their other half, for example {min(halves, default='all')!r}; the bundle is damaged")
+        raise ValueError(
+            f"{folder}/adapter_model.safetensors: {len(halves)} weights lack their other half, for example {min(halves, default='all')!r}; "
+            "the bundle is damaged, write it again"
+        )
 
 
 def _load_trained(bridge: SemanticBridge, path: Path) -> None:

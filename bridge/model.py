@@ -12,7 +12,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from bridge.data.cohort import Cohort
 from bridge.language.llm import LanguageModel, base_model
 from bridge.project.base import Projector
-from bridge.project.prefix import IGNORE, Prefix, prepend, prepend_labels
+from bridge.project.prefix import IGNORE, Prefix, prepend, prepend_labels, without_gaps
 from bridge.project.space import SharedSpace
 from encoders.base import Card, Encoder, Tokens
 
@@ -76,14 +76,18 @@ class SemanticBridge(nn.Module):
             masks.append(torch.cat([present, projected.mask & present], dim=1))
         if not parts:
             raise ValueError(f"prefix: none of the modalities {list(self.projectors)} was given; give at least one, NaN where it is missing")
-        return Prefix(torch.cat(parts, dim=1), torch.cat(masks, dim=1))
+        return without_gaps(Prefix(torch.cat(parts, dim=1), torch.cat(masks, dim=1)))
 
     def inputs(self, prefix: Prefix, input_ids: Int[Tensor, "batch text"], mask: Bool[Tensor, "batch text"]) -> dict[str, Tensor]:
         """Keyword arguments of the LLM for a prefix and a text."""
         return prepend(prefix, self.llm.get_input_embeddings()(input_ids), mask)
 
     def answer_logits(
-        self, values: dict[str, Float[Tensor, "batch _"]], input_ids: Int[Tensor, "batch text"], mask: Bool[Tensor, "batch text"], labels: Int[Tensor, "batch text"]
+        self,
+        values: dict[str, Float[Tensor, "batch _"]],
+        input_ids: Int[Tensor, "batch text"],
+        mask: Bool[Tensor, "batch text"],
+        labels: Int[Tensor, "batch text"],
     ) -> tuple[Float[Tensor, "answers vocabulary"], Int[Tensor, " answers"]]:
         """Logits and targets at the answer's tokens only; the language head is not run elsewhere."""
         prefix = self.prefix(values)

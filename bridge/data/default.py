@@ -24,7 +24,9 @@ from encoders.gene_table import GeneTable
 Embedder = Callable[[list[str]], np.ndarray]
 
 #: Counts up when the filter, the texts or the facts change, so that a cohort of older rules is built again.
-RULES = 1
+RULES = 2
+
+NERVOUS_SYSTEM = "nervous system"
 
 
 def build_default(
@@ -69,7 +71,7 @@ def build_default(
         samples,
         {"gene": (name_encoder, vectors), "brain": (map_encoder, releases.expression[list(taken)].to_numpy().T)},
         texts=("anatomy", "clinical"),
-        facts={"organ_systems": "gene", "inheritance": "gene"},
+        facts={"further_organ_systems": "gene", "inheritance": "gene"},
         normalise={"gene": "zscore", "brain": "global"},
         notes=_notes(settings, counts, release),
     )
@@ -99,7 +101,8 @@ def describe_gene(symbol: str, usable: Usable, releases: Releases) -> dict[str, 
         "molecular_name": molecular_name(usable.names),
         "group": family(symbol),
         "disorders": "; ".join(disorders),
-        "organ_systems": "; ".join(clinical.organ_systems(gene, ontology)),
+        # Every gene here has a phenotype of the nervous system, by the filter: naming it would say nothing.
+        "further_organ_systems": "; ".join(system for system in clinical.organ_systems(gene, ontology) if system != NERVOUS_SYSTEM),
         "inheritance": "; ".join(clinical.inheritance(gene, ontology)),
         "anatomy": anatomy.describe(releases.expression[symbol].to_numpy(), releases.regions),
         "clinical": clinical.paragraph(gene, ontology, disorders, mention),

@@ -79,7 +79,9 @@ def retrieval(bridge: SemanticBridge, cohort: Cohort, *, split: str = "test", se
     return table
 
 
-def report_facts(bridge: SemanticBridge, cohort: Cohort, *, split: str = "test", limit: int = 64, seed: int = 0, max_new_tokens: int = 120) -> tuple[dict, dict]:
+def report_facts(
+    bridge: SemanticBridge, cohort: Cohort, *, split: str = "test", limit: int = 64, seed: int = 0, max_new_tokens: int = 120
+) -> tuple[dict, dict]:
     """Facts of raw generations, for every subset of inputs: against the truth, against other samples' truth, and from a zeroed prefix.
 
     The prompt is the same for every sample and decoding is greedy, so a swapped prefix writes the other sample's text:

@@ -25,6 +25,23 @@ LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", 
 
 
 @dataclasses.dataclass
+class LLM:
+    """Which LLM, and how it is loaded; ``configs/llm`` has an entry per model.
+
+    Args:
+        path: Local folder, hub name, or ``smollm2-135m-instruct`` for the embedded default.
+        dtype: Of the base weights; ``auto`` is bfloat16 where there is a GPU and float32 elsewhere.
+        checkpointing: Recompute activations in training, to save memory.
+        template: Prompt form, see :class:`bridge.language.prompts.Prompt`.
+    """
+
+    path: str = DEFAULT
+    dtype: str = "auto"
+    checkpointing: bool = False
+    template: str = "auto"
+
+
+@dataclasses.dataclass
 class Lora:
     """Low-rank adaptation (arXiv:2106.09685).
 
@@ -66,38 +83,39 @@ class LanguageModel:
         return [table[torch.tensor(each, device=table.device)].float() for each in ids]
 
 
-def load_llm(path: str | Path = DEFAULT, *, dtype: str = "auto", checkpointing: bool = False) -> LanguageModel:
+def load_llm(llm: LLM | str | Path = DEFAULT) -> LanguageModel:
     """Load a LLaMA-2/3-type checkpoint: safetensors or .bin, sharded or whole, MHA or GQA.
 
     Args:
-        path: Local folder, hub name, or ``smollm2-135m-instruct`` for the embedded default.
-        dtype: ``auto`` is bfloat16 where there is a GPU and float32 elsewhere; or a torch dtype name.
-        checkpointing: Trade time for memory by recomputing activations.
+        llm: How to load it, or only where it is.
 
     Raises:
         ValueError: not a LLaMA architecture, or nothing there.
     """
-    path = default_llm() if str(path) == DEFAULT else path
+    llm = llm if isinstance(llm, LLM) else LLM(str(llm))
+    path = default_llm() if llm.path == DEFAULT else llm.path
     try:
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"LLM {str(path)!r}: cannot be loaded ({reason}); expected a folder with config.json, or a hub name that can be reached") from error
+        raise ValueError(f"LLM {llm.path!r}: cannot be loaded ({reason}); expected a folder with config.json, or a hub name that can be reached") from error
     if config.model_type != "llama":
-        raise ValueError(f"LLM {str(path)!r}, field model_type: found {config.model_type!r}, expected 'llama' (LLaMA 2/3, Me-LLaMA, Med-LLaMA3, SmolLM2)")
+        raise ValueError(f"LLM {llm.path!r}, field model_type: found {config.model_type!r}, expected 'llama' (LLaMA 2/3, Me-LLaMA, Med-LLaMA3, SmolLM2)")
     # .bin shards are read by transformers with weights_only=True: no code runs from a checkpoint.
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=resolve_dtype(dtype), trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=resolve_dtype(llm.dtype), trust_remote_code=False)
     tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     ensure_pad_token(tokenizer, model)
-    if checkpointing:
+    if llm.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return LanguageModel(model, tokenizer, str(path))
+    return LanguageModel(model, tokenizer, llm.path)
 
 
 def resolve_dtype(dtype: str) -> torch.dtype:
     """bfloat16 products are several times slower than float32 on most CPUs, hence the rule of ``auto``."""
     if dtype == "auto":
         return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    if not isinstance(getattr(torch, dtype, None), torch.dtype):
+        raise ValueError(f"LLM, field dtype: found {dtype!r}, expected auto, float32, bfloat16 or float16")
     return getattr(torch, dtype)
 
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bridge.project.prefix import IGNORE
 
-SYSTEM = "You read gene and brain measurements given as embeddings and answer from them alone."
+SYSTEM = "Answer from the measurements."
 TEMPLATES = ("auto", "chat", "me-llama", "plain")
 
 

@@ -7,14 +7,15 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from bridge.project.base import Projector, masked_mean
+from bridge.project.base import Projector, whole_mask
 from bridge.project.prefix import Prefix
 from encoders.base import Tokens
 
 
 class IdentityValue(Projector):
-    """The most extreme tokens of a sample, highest first, each as identity + value + rank.
+    """One token that reads all of a sample, then its most extreme tokens, highest first, each as identity + value + rank.
 
+    The first prefix token is a linear reading of every value; it is what stage 1 aligns with text.
     The identity starts from the LLM's own embedding of the token's name, one prefix token per name token, so the LLM
     has something to read from the first step; the value scales and shifts it (FiLM, arXiv:1709.07871); the rank
     embedding says where it stands. Half of the tokens kept are the highest and half the lowest by their first feature,
@@ -35,10 +36,11 @@ class IdentityValue(Projector):
             raise ValueError(f"IdentityValue, field extremes: expected an even number or 0, found {extremes}")
         kept = min(extremes, tokens - tokens % 2) or tokens
         length = max(1, name_tokens)
-        super().__init__(dim, tokens, width, kept * length)
+        super().__init__(dim, tokens, width, 1 + kept * length)
         self.kept, self.name_tokens = kept, name_tokens
         self.identity = nn.Parameter(torch.randn(tokens, length, width) * 0.02)
         self.register_buffer("identity_mask", torch.ones(tokens, length, dtype=torch.bool))
+        self.whole = nn.Linear(tokens * dim, width)
         self.film = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, 2 * width))
         self.rank = nn.Parameter(torch.zeros(kept, width))
         nn.init.normal_(self.film[-1].weight, std=0.02)
@@ -59,18 +61,12 @@ class IdentityValue(Projector):
         scale, shift = self._film(tokens, chosen)
         values = self.identity[chosen] * (1 + scale) + shift + self.rank.unsqueeze(1)
         named = self.identity_mask[chosen] & mask.unsqueeze(-1)
-        return Prefix(self.scale(rearrange(values, "b kept name width -> b (kept name) width")), rearrange(named, "b kept name -> b (kept name)"))
+        values = torch.cat([self.summary(tokens).unsqueeze(1), rearrange(values, "b kept name width -> b (kept name) width")], dim=1)
+        return Prefix(self.scale(values), torch.cat([whole_mask(tokens, 1), rearrange(named, "b kept name -> b (kept name)")], dim=1))
 
     def summary(self, tokens: Tokens) -> Float[Tensor, "batch width"]:
-        """Mean over all tokens, not only the extreme ones, of identity scaled and shifted by the value."""
-        # Summing over tokens before the last layer of FiLM is the same sum without a [batch, tokens, width] in memory.
-        weight = tokens.mask.unsqueeze(-1).to(tokens.values.dtype) / tokens.mask.sum(dim=1).clamp(min=1)[:, None, None]
-        hidden = self.film[:-1](tokens.values) * weight
-        identity = masked_mean(self.identity, self.identity_mask)
-        scale, shift = self.film[-1].weight.chunk(2)
-        scale_bias, shift_bias = self.film[-1].bias.chunk(2)
-        scaled = torch.einsum("bth,tw,wh->bw", hidden, identity, scale)
-        return scaled + weight.squeeze(-1) @ identity * (1 + scale_bias) + hidden.sum(dim=1) @ shift.T + shift_bias
+        """A linear reading of all tokens, not only the extreme ones; it is the first prefix token too."""
+        return self.whole(rearrange(tokens.values, "batch tokens dim -> batch (tokens dim)"))
 
     def _film(self, tokens: Tokens, chosen: Int[Tensor, "batch kept"]) -> tuple[Tensor, Tensor]:
         """Scale and shift ``[batch, kept, 1, width]`` from the values of the chosen tokens."""

@@ -32,7 +32,8 @@ class FactorisedMLP(Projector):
     """A shared trunk, then one low-rank map per prefix token.
 
     A dense layer to k x width would hold hidden * k * width weights (a billion for a 13B model); this holds
-    hidden * k * rank + rank * width. With several encoder tokens their mean is projected.
+    hidden * k * rank + rank * width, and a linear skip path, which is what stage 1 aligns with text. With several
+    encoder tokens their mean is projected.
 
     Args:
         dim: Given by the code.
@@ -41,21 +42,27 @@ class FactorisedMLP(Projector):
         k: Prefix tokens per sample.
         hidden: Width of the trunk.
         rank: Rank of the map of each prefix token.
-        dropout: On the trunk's output.
+        dropout: On the encoder's vector; high, since cohorts are small beside the width of an embedding.
     """
 
-    def __init__(self, dim: int, tokens: int, width: int, k: int = 4, hidden: int = 512, rank: int = 64, dropout: float = 0.1):
+    def __init__(self, dim: int, tokens: int, width: int, k: int = 4, hidden: int = 512, rank: int = 64, dropout: float = 0.5):
         super().__init__(dim, tokens, width, k)
-        self.trunk = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout))
+        self.dropout = nn.Dropout(dropout)
+        self.trunk = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, hidden), nn.GELU())
         self.skip = nn.Linear(dim, width)
         self.down = nn.Linear(hidden, k * rank)
         self.up = nn.Linear(rank, width)
         self.position = nn.Embedding(k, width)
 
     def forward(self, tokens: Tokens) -> Prefix:
-        vector = masked_mean(tokens.values, tokens.mask)
-        return Prefix(self.scale(self._tokens(vector)), whole_mask(tokens, self.k))
-
-    def _tokens(self, vector: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch k width"]:
+        vector = self._vector(tokens)
         low = rearrange(self.down(self.trunk(vector)), "batch (k rank) -> batch k rank", k=self.k)
-        return self.up(low) + self.skip(vector).unsqueeze(1) + self.position.weight
+        values = self.up(low) + self.skip(vector).unsqueeze(1) + self.position.weight
+        return Prefix(self.scale(values), whole_mask(tokens, self.k))
+
+    def summary(self, tokens: Tokens) -> Float[Tensor, "batch width"]:
+        """The linear skip path, which every prefix token holds."""
+        return self.skip(self._vector(tokens))
+
+    def _vector(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
+        return self.dropout(masked_mean(tokens.values, tokens.mask))

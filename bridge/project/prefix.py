@@ -18,6 +18,13 @@ class Prefix(NamedTuple):
     mask: Bool[Tensor, "batch prefix"]
 
 
+def without_gaps(prefix: Prefix) -> Prefix:
+    """The same prefix with absent tokens moved to the end and cut to the longest sample: what is masked costs nothing."""
+    order = prefix.mask.long().argsort(dim=1, descending=True, stable=True)[:, : int(prefix.mask.sum(dim=1).max())]
+    index = order.unsqueeze(-1).expand(-1, -1, prefix.values.shape[-1])
+    return Prefix(prefix.values.gather(1, index), prefix.mask.gather(1, order))
+
+
 def prepend(prefix: Prefix, embeds: Float[Tensor, "batch text width"], mask: Bool[Tensor, "batch text"]) -> dict[str, Tensor]:
     """LLM inputs with the prefix in front of the text.
 

@@ -25,7 +25,9 @@ from encoders.base import Tokens
 NORM_FACTOR = 3.0  # how far outside the training range an input's norm may lie
 
 
-def write_report(bridge: SemanticBridge, subject: Subject, values: dict[str, np.ndarray], *, note: str = "", max_new_tokens: int = 160) -> Report:
+def write_report(
+    bridge: SemanticBridge, subject: Subject, values: dict[str, np.ndarray], *, note: str = "", max_new_tokens: int = 160, source: str = ""
+) -> Report:
     """Gate, generate, take the claims apart, check each against the measurement.
 
     Args:
@@ -34,6 +36,7 @@ def write_report(bridge: SemanticBridge, subject: Subject, values: dict[str, np.
         values: Modality to its normalised values ``[features]``.
         note: Clinical note, given to the LLM as quoted data.
         max_new_tokens: Longest report.
+        source: The bundle's folder, for the record.
 
     Raises:
         ValueError: the prefix is not finite, zero, or far outside the training norms.
@@ -51,7 +54,7 @@ def write_report(bridge: SemanticBridge, subject: Subject, values: dict[str, np.
         text=text,
         struck=struck(claims),
         unknown=not_known(claims, subject, reference),
-        provenance=provenance(bridge),
+        provenance=provenance(bridge, source),
     )
 
 
@@ -91,7 +94,13 @@ def training_reference(bridge: SemanticBridge, cohort: Cohort) -> dict:
         values = values[torch.isfinite(values).any(dim=1)]
         each = _norm(bridge.encoders[modality](values.to(bridge.llm.device)))
         norms[modality] = [float(each.min()), float(each.max())]
-    return {"training": Reference.of(cohort).to_dict(), "norms": norms, "notices": list(cohort.about["notes"].get("notices", []))}
+    return {"training": Reference.of(cohort).to_dict(), "norms": norms, "notices": _notices(cohort)}
+
+
+def _notices(cohort: Cohort) -> list[str]:
+    """What must stand under every report: what the data are, and whom to acknowledge."""
+    notes = cohort.about["notes"]
+    return [*([notes["stand_ins"]] if "stand_ins" in notes else []), *notes.get("acknowledgements", [])]
 
 
 def require_usable(bridge: SemanticBridge, values: dict[str, Tensor]) -> None:
@@ -126,7 +135,7 @@ def generate(
     *,
     note: str = "",
     max_new_tokens: int = 160,
-    batch_size: int = 16,
+    batch_size: int = 32,
     zeroed: bool = False,
     show_progress: bool = False,
 ) -> list[str]:

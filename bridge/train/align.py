@@ -13,7 +13,7 @@ from torch import Tensor
 from bridge.data.batch import Batch
 from bridge.data.cohort import Cohort
 from bridge.evaluate.retrieval import retrieval_scores
-from bridge.language.llm import Lora, add_lora, load_llm
+from bridge.language.llm import LLM, Lora, add_lora, load_llm
 from bridge.language.textbank import TextBank
 from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.project.space import SharedSpace
@@ -46,8 +46,7 @@ class Align(KeepsTrainedWeights, lightning.LightningModule):
         cohort: Given by the data module.
         projectors: Modality to projector; widths are given by the code.
         pairs: ``a~b`` to the weight of its loss; a and b are modalities or text columns, at least one a modality.
-        llm: Folder or hub name of the LLM.
-        dtype: Weights of the LLM; ``auto`` is bfloat16 on a GPU, float32 elsewhere.
+        llm: The LLM.
         text: The text side.
         dim: Width of the shared space.
         dropout: On what enters the shared space.
@@ -63,8 +62,7 @@ class Align(KeepsTrainedWeights, lightning.LightningModule):
         projectors: dict[str, ProjectorFactory],
         pairs: dict[str, float],
         *,
-        llm: str = "smollm2-135m-instruct",
-        dtype: str = "auto",
+        llm: LLM | None = None,
         text: TextSide | None = None,
         dim: int = 256,
         dropout: float = 0.1,
@@ -78,7 +76,7 @@ class Align(KeepsTrainedWeights, lightning.LightningModule):
             raise ValueError(f"align, field loss: found {loss!r}, expected 'info_nce' or 'sigmoid'")
         self.cohort, self.side, self.loss = cohort, text or TextSide(), loss
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        language = load_llm(llm, dtype=dtype)
+        language = load_llm(llm or LLM())
         language.model.requires_grad_(False)
         if self.side.lora:
             language = add_lora(language, self.side.lora, name="text")

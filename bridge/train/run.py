@@ -38,7 +38,8 @@ def run_stage(stage: str, arguments: Sequence[str]) -> Path:
         stage: ``align`` or ``tune``.
         arguments: As on the command line; ``--config`` files and single settings.
     """
-    cli = StageCLI(STAGES[stage], CohortData, args=list(arguments), run=False, seed_everything_default=0, save_config_callback=None, parser_kwargs={"prog": f"bridge {stage}"})
+    settings = {"run": False, "seed_everything_default": 0, "save_config_callback": None, "parser_kwargs": {"prog": f"bridge {stage}"}}
+    cli = StageCLI(STAGES[stage], CohortData, args=list(arguments), **settings)
     out = Path(cli.config.out)
     run = out.with_name(f"{out.name}-{stage}")
     trainer = _trainer(cli, run)

@@ -13,7 +13,7 @@ from torch import Tensor
 from bridge.bundle import load
 from bridge.data.batch import Batch, pad
 from bridge.data.cohort import Cohort
-from bridge.language.llm import Lora, add_lora, load_llm
+from bridge.language.llm import LLM, Lora, add_lora, load_llm
 from bridge.language.prompts import Prompt
 from bridge.language.questions import questions_for, sample_questions, subjects
 from bridge.model import ProjectorFactory, SemanticBridge
@@ -28,11 +28,8 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
         cohort: Given by the data module.
         projectors: Modality to projector, for a run without stage 1; widths are given by the code.
         start: Bundle of stage 1 whose projectors, tags and shared space are taken.
-        llm: Folder or hub name of the LLM.
-        dtype: Weights of the LLM; ``auto`` is bfloat16 on a GPU, float32 elsewhere. Adapters are float32.
-        checkpointing: Recompute activations to save memory.
-        lora: The adapter.
-        template: Prompt form, see :class:`bridge.language.prompts.Prompt`.
+        llm: The LLM; the one of ``start`` where that is given.
+        lora: The adapter, in float32 whatever the LLM's dtype.
         learning_rate: Peak for the adapter.
         projector_learning_rate: Peak for projectors and tags.
         weight_decay: Of AdamW.
@@ -48,11 +45,8 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
         projectors: dict[str, ProjectorFactory] | None = None,
         *,
         start: str | None = None,
-        llm: str = "smollm2-135m-instruct",
-        dtype: str = "auto",
-        checkpointing: bool = False,
+        llm: LLM | None = None,
         lora: Lora | None = None,
-        template: str = "auto",
         learning_rate: float = 5e-4,
         projector_learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
@@ -64,11 +58,11 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
         super().__init__()
         self.cohort, self.max_tokens, self.modality_dropout, self.bad_step_limit = cohort, max_tokens, modality_dropout, bad_step_limit
         self.rates, self.weight_decay = {"adapter": learning_rate, "projectors": projector_learning_rate}, weight_decay
-        language = load_llm(llm, dtype=dtype, checkpointing=checkpointing)
+        language = load_llm(llm := llm or LLM())
         self.bridge = _start(language, cohort, projectors, start, tuple(trust))
         self.bridge.wear(add_lora(self.bridge.language, lora or Lora()))
-        self.prompt = Prompt(language.tokenizer, template)
-        self.bridge.template = template
+        self.prompt = Prompt(language.tokenizer, llm.template)
+        self.bridge.template = llm.template
         self.subjects, self.questions = subjects(cohort), questions_for(cohort)
         self.bad_steps: list[list[str]] = []
 
@@ -93,7 +87,10 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
             present = self._keep(batch, position, np.random.default_rng(seed))
             asked = sample_questions(self.subjects[row], self.questions, present, seed, count=1)
             if not asked:
-                raise ValueError(f"{self.cohort.source}, sample {batch.ids[position]!r}: nothing can be asked of {sorted(present)}; expected region names, facts or a text")
+                raise ValueError(
+                    f"{self.cohort.source}, sample {batch.ids[position]!r}: nothing can be asked of {sorted(present)}; "
+                    "expected region names, facts or a text; leave the sample out or add a text column"
+                )
             examples.append(self.prompt.example(asked[0].question, asked[0].answer, length=self.max_tokens))
         batch.input_ids, batch.mask = pad([ids for ids, _ in examples], self.prompt.tokenizer.pad_token_id)
         batch.labels, _ = pad([labels for _, labels in examples], -100)
@@ -105,7 +102,8 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
 
     def configure_optimizers(self) -> dict:
         adapter = [parameter for parameter in self.bridge.llm.parameters() if parameter.requires_grad]
-        rest = [parameter for name, parameter in self.bridge.named_parameters() if parameter.requires_grad and name.split(".")[0] in ("projectors", "tags", "encoders")]
+        ours = ("projectors", "tags", "encoders")
+        rest = [parameter for name, parameter in self.bridge.named_parameters() if parameter.requires_grad and name.startswith(ours)]
         groups = [{"params": adapter, "lr": self.rates["adapter"]}, {"params": rest, "lr": self.rates["projectors"]}]
         optimiser = torch.optim.AdamW(groups, weight_decay=self.weight_decay)
         return cosine_schedule(optimiser, self.trainer.estimated_stepping_batches)
@@ -124,7 +122,10 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
         self.bad_steps.append(batch.ids)
         self.log("bad_steps", float(len(self.bad_steps)), batch_size=len(batch))
         if len(self.bad_steps) > self.bad_step_limit:
-            raise ValueError(f"tune: {len(self.bad_steps)} steps with a non-finite loss, expected at most {self.bad_step_limit}; last samples: {', '.join(batch.ids[:5])}")
+            raise ValueError(
+                f"tune: {len(self.bad_steps)} steps with a non-finite loss, expected at most {self.bad_step_limit}; "
+                f"last samples: {', '.join(batch.ids[:5])}; check their values, or lower the learning rate"
+            )
 
 
 def _start(language, cohort: Cohort, projectors: dict | None, start: str | None, trust: tuple[str, ...]) -> SemanticBridge:

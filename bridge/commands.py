@@ -1,0 +1,337 @@
+"""What each command does; arguments become the command line, docstrings its help."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from jsonargparse import auto_cli
+
+from bridge.bundle import load
+from bridge.data.build import VECTORS, build_cohort
+from bridge.data.cohort import SPLITS, Cohort, split_by_group, whole_file
+from bridge.data.default import build_default
+from bridge.data.table import read_table
+from bridge.demo import run_demo
+from bridge.evaluate.page import evaluate_bundle
+from bridge.language.llm import LLM, load_llm
+from bridge.language.subject import subjects
+from bridge.language.textbank import TextBank
+from bridge.report.render import to_json, to_markdown
+from bridge.report.write import read_input, subject_of, write_report
+from bridge.train.run import run_stage
+from encoders.base import load_class
+from encoders.contract import report as contract_report
+
+
+@dataclasses.dataclass
+class Modality:
+    """One modality of a cohort: which encoder reads which file.
+
+    Args:
+        source: File or folder.
+        class_path: Encoder class.
+        init_args: Arguments of the encoder that the file does not tell.
+    """
+
+    source: str
+    class_path: str = VECTORS
+    init_args: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def data(arguments: Sequence[str]) -> None:
+    """``bridge data default`` and ``bridge data build``."""
+    _command({"default": data_default, "build": data_build}, "data", arguments)
+
+
+def data_default(out: str, full: bool = False, genes: int = 1000, seed: int = 0) -> None:
+    """Build the default data: gene name vectors, expression maps of the human brain, and texts from HPO.
+
+    Args:
+        out: Folder to write.
+        full: All genes (about 3,300) instead of a seeded subset.
+        genes: Size of the subset.
+        seed: Of the subset and the split.
+    """
+    cohort = build_default(Path(out), full=full, genes=genes, seed=seed)
+    print(_counts(cohort, Path(out) / "cohort.h5ad"))
+
+
+def data_build(
+    out: str,
+    gene: str | None = None,
+    brain: str | None = None,
+    modalities: dict[str, Modality] | None = None,
+    table: str | None = None,
+    texts: list[str] | None = None,
+    facts: dict[str, str] | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    id_column: str | None = None,
+    atlas: str | None = None,
+    labels: str | None = None,
+    validation: float = 0.1,
+    test: float = 0.2,
+    seed: int = 0,
+    normalise: dict[str, Literal["zscore", "global", "none"]] | None = None,
+    join: Literal["outer", "inner"] = "outer",
+    id_rule: list[str] | None = None,
+    trust: list[str] | None = None,
+) -> None:
+    """Make a cohort of your own files: joined by id, split by group, every sample that could not be joined listed.
+
+    Args:
+        out: Cohort to write (.h5ad).
+        gene: Gene vectors (.h5ad, .parquet, .npz, .csv); ``FILE.h5ad#obsm:KEY`` names the slot.
+        brain: Region table, FreeSurfer output, or a folder of NIfTI images (then with ``atlas``).
+        modalities: Any modality by encoder class, in a config file: name to source, class_path, init_args.
+        table: Notes, reports, groups, covariates: csv, tsv, parquet, or an .h5ad whose obs is taken.
+        texts: Text columns of the table.
+        facts: Columns of known facts (items separated by '; ') to the modality that can tell them.
+        group: Column whose values stay whole in one split; ``id`` makes every sample its own group.
+        split: Column with train, validation or test; by default the split is drawn.
+        id_column: Column of the table with the sample ids; the first by default.
+        atlas: Label image for NIfTI input.
+        labels: Label table of the atlas (BIDS dseg.tsv: index, name).
+        validation: Part of the samples for validation.
+        test: Part of the samples for test.
+        seed: Of the drawn split.
+        normalise: Modality to normalisation, fitted on the training split.
+        join: ``outer`` keeps a sample with any modality, ``inner`` one with all of them.
+        id_rule: Rules under which two spellings are one id: nfkc, strip, casefold, sub-prefix, zero-pad; or exact.
+        trust: Modules outside the packages whose encoder classes may load.
+    """
+    chosen = {name: dataclasses.asdict(modality) for name, modality in (modalities or {}).items()}
+    chosen |= {"gene": _gene(gene)} if gene else {}
+    chosen |= {"brain": _brain(brain, atlas, labels)} if brain else {}
+    settings = {"texts": texts or (), "facts": facts, "group": group, "split": split, "id_column": id_column, "validation": validation, "test": test}
+    settings |= {"seed": seed, "normalise": normalise, "join": join, "id_rule": tuple(id_rule or ()), "trust": trust or ()}
+    cohort = build_cohort(Path(out), chosen, table=Path(table) if table else None, **settings)
+    print(_counts(cohort, Path(out)))
+
+
+def embed(arguments: Sequence[str]) -> None:
+    """``bridge embed encoder`` and ``bridge embed text``."""
+    _command({"encoder": embed_encoder, "text": embed_text}, "embed", arguments)
+
+
+def embed_encoder(
+    source: str, out: str, class_path: str, name: str = "brain", init_args: dict[str, Any] | None = None, trust: list[str] | None = None, seed: int = 0
+) -> None:
+    """Run an encoder over a file or folder and write what it gives as a cohort.
+
+    Args:
+        source: File or folder the encoder reads.
+        out: Cohort to write (.h5ad).
+        class_path: Encoder class.
+        name: Name of the modality.
+        init_args: Arguments of the encoder that the file does not tell.
+        trust: Modules outside the packages whose encoder classes may load.
+        seed: Of the split.
+    """
+    modality = {"source": source, "class_path": class_path, "init_args": init_args or {}}
+    cohort = build_cohort(Path(out), {name: modality}, group="id", seed=seed, trust=trust or ())
+    print(_counts(cohort, Path(out)))
+
+
+def embed_text(
+    table: str, out: str, column: str, llm: LLM | None = None, layers: list[int] | None = None, pooling: Literal["mean", "last"] = "mean", seed: int = 0
+) -> None:
+    """Run the LLM over one text column and write its states as a cohort with the modality ``text``.
+
+    Args:
+        table: csv, tsv, parquet or .h5ad with an id column first.
+        out: Cohort to write (.h5ad).
+        column: Text column.
+        llm: The LLM.
+        layers: Layers whose states are concatenated; by default the one at two fifths of the depth.
+        pooling: Mean over tokens, or the last token.
+        seed: Of the split.
+    """
+    samples = read_table(Path(table), needed=(column,))
+    language = load_llm(llm or LLM())
+    chosen = layers or [max(1, 2 * language.model.config.num_hidden_layers // 5)]
+    texts = samples.frame[column].fillna("").astype(str).tolist()
+    bank = TextBank(language, chosen, pooling)
+    vectors = bank.embed(texts)
+    provenance = {"encoder": f"{language.name} {bank.key[:12]}", "layer": ", ".join(map(str, chosen)), "pooling": pooling, "source": Path(table).name}
+    encoder = load_class(VECTORS)(dim=bank.width, modality="text", provenance=provenance)
+    obs = pd.DataFrame({column: texts, "group": samples.ids}, index=samples.ids)
+    obs["split"] = split_by_group(samples.ids, seed=seed)
+    Cohort.assemble(obs, {"text": (encoder, vectors)}, texts=[column]).write(out)
+    print(f"embed: {len(texts)} texts, width {bank.width}, encoded now {bank.encoded}; wrote {out}")
+
+
+def align(arguments: Sequence[str]) -> None:
+    """Stage 1."""
+    run_stage("align", arguments)
+
+
+def tune(arguments: Sequence[str]) -> None:
+    """Stage 2."""
+    run_stage("tune", arguments)
+
+
+def report(arguments: Sequence[str]) -> None:
+    """``bridge report``."""
+    _command(report_sample, "report", arguments)
+
+
+def report_sample(
+    bundle: str,
+    cohort: str | None = None,
+    sample: str | None = None,
+    gene: str | None = None,
+    brain: str | None = None,
+    inputs: dict[str, str] | None = None,
+    note: str | None = None,
+    out: str | None = None,
+    format: Literal["markdown", "json"] = "markdown",
+    use: list[str] | None = None,
+    llm: str | None = None,
+    trust: list[str] | None = None,
+    max_new_tokens: int = 160,
+) -> None:
+    """Write the report of one sample: from a cohort by its id, or from files of any subset of modalities.
+
+    Args:
+        bundle: Bundle folder.
+        cohort: Cohort that holds the sample.
+        sample: Sample id, in the cohort or in a file that holds several.
+        gene: File for the modality ``gene``, in a form its encoder reads.
+        brain: File for the modality ``brain``.
+        inputs: Modality to file, for any other modality.
+        note: File with a clinical note; it is quoted to the model as data.
+        out: File to write; by default the report is printed.
+        format: Markdown for people, JSON for programs.
+        use: Modalities of the sample to hand to the model; all by default.
+        llm: Where the base LLM is, when it is not where the bundle says.
+        trust: Modules outside the packages whose classes may load.
+        max_new_tokens: Longest report in tokens.
+    """
+    bridge = load(bundle, llm=llm, trust=tuple(trust or ()))
+    files = (inputs or {}) | ({"gene": gene} if gene else {}) | ({"brain": brain} if brain else {})
+    if bool(cohort) == bool(files):
+        raise ValueError("report: found both a cohort and files, or neither; expected --cohort C --sample ID, or files such as --gene FILE --brain FILE")
+    if cohort:
+        subject, values = _from_cohort(Cohort.read(cohort), sample, bridge.cards, use)
+    else:
+        read = {modality: read_input(bridge, modality, Path(path), sample) for modality, path in files.items()}
+        subject = subject_of(bridge, sample or Path(next(iter(files.values()))).name.partition(".")[0], read)
+        values = {modality: normalised for modality, (_, normalised) in read.items()}
+    text = Path(note).read_text(encoding="utf-8") if note else ""
+    written = write_report(bridge, subject, values, note=text, max_new_tokens=max_new_tokens, source=bundle)
+    _put(to_markdown(written) if format == "markdown" else to_json(written), out)
+
+
+def evaluate(arguments: Sequence[str]) -> None:
+    """``bridge evaluate``."""
+    _command(evaluate_bundle_command, "evaluate", arguments)
+
+
+def evaluate_bundle_command(
+    bundle: str,
+    cohort: str,
+    out: str,
+    split: Literal["test", "validation"] = "test",
+    limit: int = 64,
+    seed: int = 0,
+    llm: str | None = None,
+    trust: list[str] | None = None,
+) -> None:
+    """Score a bundle on held-out samples: retrieval beside ridge and CCA, facts of reports beside shuffled and zeroed prefixes.
+
+    Args:
+        bundle: Bundle folder.
+        cohort: Cohort it was trained on.
+        out: Folder for metrics.json and figures.
+        split: Which split is scored.
+        limit: Samples whose reports are generated.
+        seed: Of the sample of reports, the bootstrap and the permutations.
+        llm: Where the base LLM is, when it is not where the bundle says.
+        trust: Modules outside the packages whose classes may load.
+    """
+    bridge = load(bundle, llm=llm, trust=tuple(trust or ()))
+    evaluate_bundle(bridge, Cohort.read(cohort), Path(out), split=split, limit=limit, seed=seed)
+
+
+def check_encoder(arguments: Sequence[str]) -> None:
+    """``bridge check-encoder``."""
+    _command(check_encoder_class, "check-encoder", arguments)
+
+
+def check_encoder_class(encoder: str, source: str | None = None, init_args: dict[str, Any] | None = None) -> None:
+    """Run the encoder contract on a class, rule by rule.
+
+    Args:
+        encoder: ``module:Class``; the module is looked for in the current folder too.
+        source: A file it reads, to check ``read`` as well.
+        init_args: What the encoder needs to read it.
+    """
+    sys.path.insert(0, str(Path.cwd()))
+    findings = contract_report(encoder, Path(source) if source else None, **(init_args or {}))
+    for finding in findings:
+        print(f"{'ok    ' if finding.ok else 'BROKEN'} {finding.rule}{'' if finding.ok else ': ' + finding.why}")
+    broken = sum(not finding.ok for finding in findings)
+    if broken:
+        raise ValueError(f"{encoder}: {broken} of {len(findings)} rules broken, listed above; expected none")
+    print(f"{encoder} keeps the contract ({len(findings)} rules)")
+
+
+def demo(arguments: Sequence[str]) -> None:
+    """``bridge demo``."""
+    _command(run_demo, "demo", arguments)
+
+
+def _command(functions: Callable | dict[str, Callable], name: str, arguments: Sequence[str]) -> Any:
+    return auto_cli(functions, args=list(arguments), prog=f"bridge {name}", as_positional=name in ("report", "check-encoder"))
+
+
+def _gene(source: str) -> dict:
+    path, _, key = source.partition("#")
+    return {"source": path, "class_path": VECTORS, "init_args": {"key": key} if key else {}}
+
+
+def _brain(source: str, atlas: str | None, labels: str | None) -> dict:
+    """Images go through an atlas; anything else is a table of regions."""
+    path, _, key = source.partition("#")
+    if (Path(path).is_dir() and not list(Path(path).rglob("*.stats"))) or path.endswith((".nii", ".nii.gz")):
+        if not atlas:
+            raise ValueError(f"{path}: images need an atlas to become regions; pass --atlas LABELS.nii.gz --labels TABLE.tsv")
+        return {"source": path, "class_path": "encoders.brain_volume.BrainVolume", "init_args": {"atlas": atlas} | ({"labels": labels} if labels else {})}
+    return {"source": path, "class_path": "encoders.region_table.RegionTable", "init_args": {"key": key} if key else {}}
+
+
+def _from_cohort(cohort: Cohort, sample: str | None, cards: dict, use: list[str] | None):
+    """Subject and values of one sample, after comparing the cohort's cards with the bundle's."""
+    if sample not in cohort.ids:
+        raise ValueError(f"{cohort.source}: no sample {sample!r}; pass --sample with one of its {len(cohort.ids)} ids, for example {cohort.ids[0]!r}")
+    for modality, card in cards.items():
+        card.require_same(cohort.card(modality))
+    row = cohort.ids.index(sample)
+    subject = subjects(cohort, [row])[0]
+    unknown = sorted(set(use or ()) - subject.present)
+    if unknown:
+        raise ValueError(f"report, field use: sample {sample!r} has no {unknown[0]!r}; it has {sorted(subject.present)}")
+    subject = subject.given(use or subject.present)
+    return subject, {modality: cohort.values(modality)[row] for modality in cards if modality in subject.present}
+
+
+def _counts(cohort: Cohort, path: Path) -> str:
+    splits = ", ".join(f"{split} {len(cohort.rows(split))}" for split in SPLITS)
+    present = ", ".join(f"{modality} {int(np.isfinite(cohort.raw(modality)).any(axis=1).sum())}" for modality in cohort.modalities)
+    return f"{path}: {len(cohort.ids)} samples ({splits}); with {present}; texts {cohort.texts or 'none'}"
+
+
+def _put(text: str, out: str | None) -> None:
+    if out is None:
+        print(text)
+        return
+    with whole_file(Path(out)) as partial:
+        partial.write_text(text, encoding="utf-8")
+    print(f"wrote {out}")

@@ -1,0 +1,43 @@
+"""Process settings that must be in place before the numerical libraries load, and what those libraries need not say."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+
+# Waiting threads that spin take the core from the one that works: a step can take many times longer on shared cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+#: Messages of libraries about matters that are settled here, by how they begin.
+SETTLED = (
+    "LightningCLI's args parameter",
+    "Initializing zero-element tensors",
+    "Starting from v1.9.0, `tensorboardX`",
+    "`isinstance(treespec, LeafSpec)` is deprecated",
+    "You have overridden `on_before_batch_transfer`",
+    "Found .* module.* in eval mode",
+    "The number of training batches",
+    "Checkpoint directory .* exists and is not empty",
+    "The '.*_dataloader' does not have many workers",
+    "Experiment logs directory",
+)
+
+
+def quiet_libraries() -> None:
+    """Keep the commands' output to what a user acts on."""
+    for begins in SETTLED:
+        warnings.filterwarnings("ignore", message=begins)
+    for name in ("lightning.pytorch", "lightning.fabric", "transformers"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+
+
+def config_file(name: str) -> Path:
+    """A shipped configuration: from the checkout, or from the installed package."""
+    here = Path(__file__).parent
+    return next(path for path in (here / "configs" / name, here.parent / "configs" / name) if path.is_file())
