@@ -13,7 +13,7 @@ import pandas as pd
 
 from bridge.data import anatomy, clinical, sentence_vectors
 from bridge.data.attribution import MINILM, STAND_INS, acknowledgements, attribution_page, brain_provenance, gene_provenance
-from bridge.data.cohort import Cohort, split_by_group
+from bridge.data.cohort import Cohort, split_by_group, whole_file
 from bridge.data.default_maps import write_atlas, write_maps
 from bridge.data.gene_names import family, molecular_name
 from bridge.data.mention import GeneMention
@@ -39,7 +39,7 @@ def build_default(
     provenance: dict[str, str] | None = None,
     files: SourceFiles | None = None,
 ) -> Cohort:
-    """Build the default data in a folder: atlas/, maps/, ATTRIBUTION.md and cohort.h5ad; what was built alike is used again.
+    """Build the default data in a folder: atlas/, maps/, genes.npz, ATTRIBUTION.md and cohort.h5ad; what was built alike is used again.
 
     Args:
         out: Folder to write.
@@ -76,6 +76,8 @@ def build_default(
         notes=_notes(settings, counts, release),
     )
     write_maps(cohort, out / "maps")
+    with whole_file(out / "genes.npz") as partial, partial.open("wb") as file:
+        np.savez_compressed(file, ids=np.array(list(taken)), values=vectors)
     (out / "ATTRIBUTION.md").write_text(attribution_page(release, counts, read_sources()), encoding="utf-8")
     # The cohort comes last: where it is, everything else is whole.
     cohort.write(out / "cohort.h5ad")

@@ -46,6 +46,10 @@ class Projector(nn.Module, abc.ABC):
         prefix = self(tokens)
         return masked_mean(prefix.values, prefix.mask)
 
+    def aligned(self) -> list[nn.Module]:
+        """Parts that only :meth:`summary` needs to be as stage 1 left them; stage 2 keeps them, and with them the shared space."""
+        return []
+
     def match(self, embeddings: Float[Tensor, "vocabulary width"], names: list[Float[Tensor, "_ width"]] | None = None) -> None:
         """Start at the scale of the LLM's token embeddings; ``names`` holds its embeddings of each token's name."""
         self.scale.match(embeddings)

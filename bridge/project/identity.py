@@ -68,6 +68,9 @@ class IdentityValue(Projector):
         """A linear reading of all tokens, not only the extreme ones; it is the first prefix token too."""
         return self.whole(rearrange(tokens.values, "batch tokens dim -> batch (tokens dim)"))
 
+    def aligned(self) -> list[nn.Module]:
+        return [self.whole]
+
     def _film(self, tokens: Tokens, chosen: Int[Tensor, "batch kept"]) -> tuple[Tensor, Tensor]:
         """Scale and shift ``[batch, kept, 1, width]`` from the values of the chosen tokens."""
         index = rearrange(chosen, "batch kept -> batch kept 1").expand(-1, -1, self.dim)

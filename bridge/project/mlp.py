@@ -64,5 +64,8 @@ class FactorisedMLP(Projector):
         """The linear skip path, which every prefix token holds."""
         return self.skip(self._vector(tokens))
 
+    def aligned(self) -> list[nn.Module]:
+        return [self.skip]
+
     def _vector(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
         return self.dropout(masked_mean(tokens.values, tokens.mask))

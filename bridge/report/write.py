@@ -12,17 +12,15 @@ from rich.progress import track
 from torch import Tensor
 
 from bridge.data.batch import pad
-from bridge.data.cohort import Cohort, apply_normalisation
+from bridge.data.cohort import apply_normalisation
 from bridge.language.prompts import Prompt
 from bridge.language.questions import REPORT_ASK
 from bridge.language.subject import RegionValues, Subject
 from bridge.model import SemanticBridge
 from bridge.project.prefix import Prefix
+from bridge.report.gate import require_usable
 from bridge.report.schema import Provenance, Report
 from bridge.report.verify import Reference, check, claims_in, not_known, sections, struck
-from encoders.base import Tokens
-
-NORM_FACTOR = 3.0  # how far outside the training range an input's norm may lie
 
 
 def write_report(
@@ -86,48 +84,6 @@ def subject_of(bridge: SemanticBridge, sample: str, inputs: dict[str, tuple[np.n
     return Subject(sample, regions, {}, dict(reference.fact_modality), {}, frozenset(inputs))
 
 
-def training_reference(bridge: SemanticBridge, cohort: Cohort) -> dict:
-    """What a bundle keeps of the training split: statistics of regions and facts, the range of input norms, and notices."""
-    norms = {}
-    for modality in bridge.projectors:
-        values = torch.from_numpy(cohort.values(modality)[cohort.rows("train")])
-        values = values[torch.isfinite(values).any(dim=1)]
-        each = _norm(bridge.encoders[modality](values.to(bridge.llm.device)))
-        norms[modality] = [float(each.min()), float(each.max())]
-    return {"training": Reference.of(cohort).to_dict(), "norms": norms, "notices": _notices(cohort)}
-
-
-def _notices(cohort: Cohort) -> list[str]:
-    """What must stand under every report: what the data are, and whom to acknowledge."""
-    notes = cohort.about["notes"]
-    return [*([notes["stand_ins"]] if "stand_ins" in notes else []), *notes.get("acknowledgements", [])]
-
-
-def require_usable(bridge: SemanticBridge, values: dict[str, Tensor]) -> None:
-    """Refuse what would give a fluent report of nothing: a prefix that is not finite or zero, an input far outside training.
-
-    Raises:
-        ValueError: names the modality, the measure found and the range expected.
-    """
-    with torch.inference_mode():
-        encoded, prefix = bridge.encode(values), bridge.prefix(values)
-    for modality, tokens in encoded.items():
-        if torch.isinf(values[modality]).any() or not torch.isfinite(tokens.values).all():
-            raise ValueError(f"input {modality!r}: found infinite values, expected finite ones; check units and missing-value codes")
-        if not tokens.mask.any():
-            raise ValueError(f"input {modality!r}: found no value (all missing), expected at least one; leave the input out instead")
-        low, high = bridge.reference["norms"][modality]
-        norm = float(_norm(tokens))
-        if not low / NORM_FACTOR <= norm <= high * NORM_FACTOR:
-            raise ValueError(
-                f"input {modality!r}: root mean square {norm:.3g} after normalisation, expected {low / NORM_FACTOR:.3g} to {high * NORM_FACTOR:.3g} "
-                "as in training; check that the file was made by the same encoder in the same units"
-            )
-    present = prefix.values[prefix.mask]
-    if not torch.isfinite(present).all() or float(present.abs().max()) == 0:
-        raise ValueError("prefix: found zero, NaN or infinite soft tokens, expected finite ones; the bundle or the input is damaged")
-
-
 def generate(
     bridge: SemanticBridge,
     values: dict[str, Tensor],
@@ -167,9 +123,3 @@ def provenance(bridge: SemanticBridge, source: str = "") -> Provenance:
     versions = {package: importlib.metadata.version(package) for package in ("torch", "transformers", "peft")}
     cards = {modality: card.to_dict() | {"normalisation": None, "names": []} for modality, card in bridge.cards.items()}
     return Provenance(bundle=source, llm=bridge.language.name, cards=cards, versions=versions, notices=tuple(bridge.reference.get("notices", ())))
-
-
-def _norm(tokens: Tokens) -> Tensor:
-    """Root mean square per sample over the tokens that are present."""
-    square = tokens.values.float().pow(2).mean(dim=2) * tokens.mask
-    return (square.sum(dim=1) / tokens.mask.sum(dim=1).clamp(min=1)).sqrt()

@@ -17,7 +17,7 @@ from bridge.language.llm import LLM, Lora, add_lora, load_llm
 from bridge.language.textbank import TextBank
 from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.project.space import SharedSpace
-from bridge.report.write import training_reference
+from bridge.report.gate import training_reference
 from bridge.train.losses import Temperature, info_nce, sigmoid_loss
 from bridge.train.optimise import KeepsTrainedWeights, cosine_schedule, require_trained
 

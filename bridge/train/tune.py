@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import lightning
@@ -17,7 +18,7 @@ from bridge.language.llm import LLM, Lora, add_lora, load_llm
 from bridge.language.prompts import Prompt
 from bridge.language.questions import questions_for, sample_questions, subjects
 from bridge.model import ProjectorFactory, SemanticBridge
-from bridge.report.write import training_reference
+from bridge.report.gate import training_reference
 from bridge.train.optimise import KeepsTrainedWeights, cosine_schedule, finite, require_trained
 
 
@@ -131,7 +132,21 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
 def _start(language, cohort: Cohort, projectors: dict | None, start: str | None, trust: tuple[str, ...]) -> SemanticBridge:
     """Stage 1's bridge, or a new one."""
     if start:
-        return load(start, language=language, trust=trust)
+        return _keep_shared_space(load(start, language=language, trust=trust))
     if not projectors:
         raise ValueError("tune, field projectors: found none and no 'start'; give the bundle of stage 1 (--model.start) or projectors")
     return SemanticBridge.compose(language, cohort, projectors, trust)
+
+
+def _keep_shared_space(bridge: SemanticBridge) -> SemanticBridge:
+    """What the shared space reads stays as stage 1 left it, so that retrieval still holds after stage 2."""
+    for modality, projector in bridge.projectors.items():
+        for part in projector.aligned():
+            part.requires_grad_(False)
+        if bridge.space is not None and not projector.aligned():
+            warnings.warn(
+                f"tune: {type(projector).__name__} of {modality!r} has no part of its own for the shared space; evaluate retrieval again", stacklevel=2
+            )
+    if bridge.space is not None:
+        bridge.space.requires_grad_(False)
+    return bridge.train()
