@@ -55,7 +55,8 @@ def _fail(verb: str, error: Exception) -> int:
     """The message in short; the place in the code only when asked for with ``python -X dev``."""
     if sys.flags.dev_mode:
         traceback.print_exception(error)
-    print(f"bridge {verb}: error: {' '.join(str(error).split())}", file=sys.stderr)
+    first, *more = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    print("\n".join([f"bridge {verb}: error: {first}", *([" ".join(more)] if more else [])]), file=sys.stderr)
     return 2
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import json
+import math
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
+import torch
 from peft import PeftModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from bridge.language.llm import LanguageModel, fingerprint, load_llm
 from bridge.model import SemanticBridge
 from bridge.project.base import Projector
 from bridge.project.space import SharedSpace
+from bridge.weights import read_weights, require_same_names, save_adapters, with_adapters
 from encoders.base import Card, build, record
 
 FORMAT = 1
+WEIGHTS = "projectors.safetensors"
 FIELDS = {"format", "llm", "fingerprint", "template", "encoders", "projectors", "space", "text", "adapters"}
 
 
@@ -26,25 +30,29 @@ def save(bridge: SemanticBridge, path: str | Path, metrics: dict | None = None) 
     """Write a bundle folder: complete, or not at all.
 
     Raises:
-        ValueError: a weight is not finite.
+        ValueError: a weight is not finite, or the folder holds something else than a bundle.
     """
     if not bridge.finite_trained():
         raise ValueError(f"{path}: a trained weight is NaN or infinite, expected finite weights; the bundle was not written")
     path = Path(path)
+    require_replaceable(path)
     partial = path.with_name(f"{path.name}.partial.{os.getpid()}")
-    partial.mkdir(parents=True)
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in bridge.trained_state().items()}, partial / "projectors.safetensors")
-    if isinstance(bridge.llm, PeftModel):
-        bridge.llm.save_pretrained(partial / "adapters", save_embedding_layers=False)
-        _name_default_adapter(partial / "adapters")
-    _write_json(partial / "config.json", _config(bridge))
-    _write_json(partial / "cards.json", {modality: card.to_dict() for modality, card in bridge.cards.items()})
-    _write_json(partial / "reference.json", bridge.reference)
-    _write_json(partial / "metrics.json", metrics or {})
-    (partial / "README.md").write_text(model_card(bridge, metrics or {}))
-    shutil.rmtree(path, ignore_errors=True)
-    partial.replace(path)
+    try:
+        _write(bridge, partial, _defined(metrics or {}))
+        _put_in_place(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return path
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuse to write a bundle over a folder that is none: it would be deleted.
+
+    Raises:
+        ValueError: names the folder.
+    """
+    if path.is_dir() and any(path.iterdir()) and not (path / WEIGHTS).is_file():
+        raise ValueError(f"{path}: found a folder that is not a bundle, expected a new or empty one, or a bundle to replace; choose another --out")
 
 
 def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | None = None, trust: tuple[str, ...] = ()) -> SemanticBridge:
@@ -71,10 +79,10 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
     cards = {modality: Card.from_dict(fields) for modality, fields in _read_json(path / "cards.json").items()}
     encoders = {modality: build(spec, trust) for modality, spec in config["encoders"].items()}
     projectors = {modality: _projector(spec, trust) for modality, spec in config["projectors"].items()}
-    bridge = SemanticBridge(_with_adapters(language, path, config["adapters"]), encoders, projectors, cards)
+    bridge = SemanticBridge(with_adapters(language, path / "adapters", config["adapters"]), encoders, projectors, cards)
     bridge.space = SharedSpace(**config["space"]) if config["space"] else None
     bridge.text, bridge.template, bridge.reference = config["text"], config["template"], _read_json(path / "reference.json")
-    _load_trained(bridge, path / "projectors.safetensors")
+    _load_trained(bridge, path / WEIGHTS)
     return bridge.eval()
 
 
@@ -91,6 +99,35 @@ def model_card(bridge: SemanticBridge, metrics: dict) -> str:
         "Research use only: not a medical device, not for clinical decisions. The base LLM's weights are not included.\n\n"
         f"| modality | encoder | tokens | projector | source | licence |\n|---|---|---|---|---|---|\n{rows}\n{measured}\n## Terms\n{notices}\n"
     )
+
+
+def _write(bridge: SemanticBridge, folder: Path, metrics: dict) -> None:
+    """All files of a bundle."""
+    folder.mkdir(parents=True)
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in bridge.trained_state().items()}, folder / WEIGHTS)
+    if isinstance(bridge.llm, PeftModel):
+        save_adapters(bridge.llm, folder / "adapters")
+    _write_json(folder / "config.json", _config(bridge))
+    _write_json(folder / "cards.json", {modality: card.to_dict() for modality, card in bridge.cards.items()})
+    _write_json(folder / "reference.json", bridge.reference)
+    _write_json(folder / "metrics.json", metrics)
+    (folder / "README.md").write_text(model_card(bridge, metrics), encoding="utf-8")
+
+
+def _put_in_place(partial: Path, path: Path) -> None:
+    """Give a folder its name; what had the name before goes only then."""
+    old = path.with_name(f"{path.name}.old.{os.getpid()}")
+    if path.exists():
+        path.rename(old)
+    partial.replace(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _defined(value: Any) -> Any:
+    """The same numbers for JSON: a metric that is not defined (NaN, infinite) is unknown."""
+    if isinstance(value, dict):
+        return {key: _defined(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _config(bridge: SemanticBridge) -> dict:
@@ -122,13 +159,13 @@ def _read_json(path: Path) -> dict:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; expected a bundle folder as written by: bridge align, bridge tune or bridge demo")
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not JSON, or not text
         raise ValueError(f"{path}: not JSON ({error}); the bundle is damaged, write it again") from error
 
 
 def _write_json(path: Path, content: dict) -> None:
-    path.write_text(json.dumps(content, indent=1, allow_nan=False))
+    path.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def _projector(spec: dict, trust: tuple[str, ...]) -> Projector:
@@ -136,59 +173,24 @@ def _projector(spec: dict, trust: tuple[str, ...]) -> Projector:
     module, _, name = spec["class_path"].rpartition(".")
     if not module.startswith("bridge.project.") and module not in trust:
         raise ValueError(f"projector {spec['class_path']!r}: module {module!r} is outside bridge.project; pass --trust {module} if you wrote or checked it")
-    kind = getattr(importlib.import_module(module), name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Projector)):
-        raise ValueError(f"projector {spec['class_path']!r}: expected a subclass of bridge.project.base.Projector")
-    return kind(**spec["init_args"])
-
-
-def _with_adapters(language: LanguageModel, path: Path, names: list[str]) -> LanguageModel:
-    """The LLM wearing the bundle's adapters; the last one is active."""
-    model = language.model
-    for name in names:
-        folder = path / "adapters" / name
-        if not (folder / "adapter_model.safetensors").is_file():
-            raise ValueError(f"{folder}: adapter_model.safetensors is missing; the bundle is damaged, write it again")
-        _require_adapter_keys(folder)
-        if isinstance(model, PeftModel):
-            model.load_adapter(folder, adapter_name=name)
-        else:
-            model = PeftModel.from_pretrained(model, folder, adapter_name=name)
-    if names:
-        model.set_adapter(names[-1])
-    return dataclasses.replace(language, model=model)
-
-
-def _require_adapter_keys(folder: Path) -> None:
-    """PEFT only warns about half-missing weights: every A must have its B."""
-    keys = set(load_file(folder / "adapter_model.safetensors"))
-    halves = {key.replace(".lora_A.", ".lora_B.") for key in keys if ".lora_A." in key} ^ {key for key in keys if ".lora_B." in key}
-    if halves or not keys:
-        raise ValueError(
-            f"{folder}/adapter_model.safetensors: {len(halves)} weights lack their other half, for example {min(halves, default='all')!r}; "
-            "the bundle is damaged, write it again"
-        )
+    try:
+        kind = getattr(importlib.import_module(module), name)
+        if not (isinstance(kind, type) and issubclass(kind, Projector)):
+            raise TypeError(f"found {kind!r}")
+        return kind(**spec["init_args"])
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ValueError(f"projector {spec['class_path']!r}: {error}; expected a subclass of bridge.project.base.Projector and its arguments") from error
 
 
 def _load_trained(bridge: SemanticBridge, path: Path) -> None:
-    state, expected = load_file(path), bridge.trained_state()
-    missing, unknown = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
-    if missing or unknown:
-        raise ValueError(f"{path}: missing weights {missing[:3]}, unknown weights {unknown[:3]}; expected exactly those of config.json")
+    state, expected = read_weights(path), bridge.trained_state()
+    require_same_names(path, state, expected)
     for name, tensor in state.items():
         if tensor.shape != expected[name].shape:
             raise ValueError(f"{path}, weight {name!r}: found shape {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{path}, weight {name!r}: found NaN or infinite values, expected finite ones; the bundle is damaged, write it again")
     bridge.load_state_dict(state, strict=False)  # strict above; the LLM's own weights are not in the file
-
-
-def _name_default_adapter(folder: Path) -> None:
-    """PEFT writes the adapter called 'default' into the folder itself and others below it; here each has its own folder."""
-    if (folder / "adapter_config.json").is_file():
-        (folder / "default").mkdir()
-        for name in ("adapter_config.json", "adapter_model.safetensors"):
-            (folder / name).replace(folder / "default" / name)
-    for readme in folder.rglob("README.md"):
-        readme.unlink()
 
 
 def _path_of(thing: object) -> str:

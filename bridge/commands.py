@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,8 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import yaml
 from jsonargparse import auto_cli
+from jsonargparse.typing import Path_fr
 
+from bridge.arguments import options, short, tidy
 from bridge.bundle import load
 from bridge.data.build import VECTORS, build_cohort
 from bridge.data.cohort import SPLITS, Cohort, split_by_group, whole_file
@@ -29,24 +32,9 @@ from encoders.base import load_class
 from encoders.contract import report as contract_report
 
 
-@dataclasses.dataclass
-class Modality:
-    """One modality of a cohort: which encoder reads which file.
-
-    Args:
-        source: File or folder.
-        class_path: Encoder class.
-        init_args: Arguments of the encoder that the file does not tell.
-    """
-
-    source: str
-    class_path: str = VECTORS
-    init_args: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
 def data(arguments: Sequence[str]) -> None:
     """``bridge data default`` and ``bridge data build``."""
-    _command({"default": data_default, "build": data_build}, "data", arguments)
+    _command({"default": data_default, "build": data_build}, "data", arguments, "Build a cohort: the default data, or your own.")
 
 
 def data_default(out: str, full: bool = False, genes: int = 1000, seed: int = 0) -> None:
@@ -66,7 +54,7 @@ def data_build(
     out: str,
     gene: str | None = None,
     brain: str | None = None,
-    modalities: dict[str, Modality] | None = None,
+    modalities: dict[str, Path_fr | dict[str, Any]] | None = None,
     table: str | None = None,
     texts: list[str] | None = None,
     facts: dict[str, str] | None = None,
@@ -89,7 +77,8 @@ def data_build(
         out: Cohort to write (.h5ad).
         gene: Gene vectors (.h5ad, .parquet, .npz, .csv); ``FILE.h5ad#obsm:KEY`` names the slot.
         brain: Region table, FreeSurfer output, or a folder of NIfTI images (then with ``atlas``).
-        modalities: Any modality by encoder class, in a config file: name to source, class_path, init_args.
+        modalities: Any modality by encoder class: name to source, class_path and init_args, or to a file with these
+            (see configs/encoders); ``--gene`` and ``--brain`` then only say where the values are.
         table: Notes, reports, groups, covariates: csv, tsv, parquet, or an .h5ad whose obs is taken.
         texts: Text columns of the table.
         facts: Columns of known facts (items separated by '; ') to the modality that can tell them.
@@ -106,9 +95,11 @@ def data_build(
         id_rule: Rules under which two spellings are one id: nfkc, strip, casefold, sub-prefix, zero-pad; or exact.
         trust: Modules outside the packages whose encoder classes may load.
     """
-    chosen = {name: dataclasses.asdict(modality) for name, modality in (modalities or {}).items()}
-    chosen |= {"gene": _gene(gene)} if gene else {}
-    chosen |= {"brain": _brain(brain, atlas, labels)} if brain else {}
+    chosen = {name: _modality(given) for name, given in (modalities or {}).items()}
+    if gene:
+        chosen["gene"] = chosen["gene"] | {"source": gene} if "gene" in chosen else _gene(gene)
+    if brain:
+        chosen["brain"] = chosen["brain"] | {"source": brain} if "brain" in chosen else _brain(brain, atlas, labels)
     settings = {"texts": texts or (), "facts": facts, "group": group, "split": split, "id_column": id_column, "validation": validation, "test": test}
     settings |= {"seed": seed, "normalise": normalise, "join": join, "id_rule": tuple(id_rule or ()), "trust": trust or ()}
     cohort = build_cohort(Path(out), chosen, table=Path(table) if table else None, **settings)
@@ -117,7 +108,7 @@ def data_build(
 
 def embed(arguments: Sequence[str]) -> None:
     """``bridge embed encoder`` and ``bridge embed text``."""
-    _command({"encoder": embed_encoder, "text": embed_text}, "embed", arguments)
+    _command({"encoder": embed_encoder, "text": embed_text}, "embed", arguments, "Run an encoder, or the LLM for text, over raw inputs.")
 
 
 def embed_encoder(
@@ -156,13 +147,12 @@ def embed_text(
     samples = read_table(Path(table), needed=(column,))
     language = load_llm(llm or LLM())
     chosen = layers or [max(1, 2 * language.model.config.num_hidden_layers // 5)]
-    texts = samples.frame[column].fillna("").astype(str).tolist()
+    texts = ["" if pd.isna(text) else str(text) for text in samples.columns[column]]
     bank = TextBank(language, chosen, pooling)
     vectors = bank.embed(texts)
     provenance = {"encoder": f"{language.name} {bank.key[:12]}", "layer": ", ".join(map(str, chosen)), "pooling": pooling, "source": Path(table).name}
     encoder = load_class(VECTORS)(dim=bank.width, modality="text", provenance=provenance)
-    obs = pd.DataFrame({column: texts, "group": samples.ids}, index=samples.ids)
-    obs["split"] = split_by_group(samples.ids, seed=seed)
+    obs = pd.DataFrame({column: texts, "group": samples.ids, "split": split_by_group(samples.ids, seed=seed)}, index=samples.ids)
     Cohort.assemble(obs, {"text": (encoder, vectors)}, texts=[column]).write(out)
     print(f"embed: {len(texts)} texts, width {bank.width}, encoded now {bank.encoded}; wrote {out}")
 
@@ -288,8 +278,25 @@ def demo(arguments: Sequence[str]) -> None:
     _command(run_demo, "demo", arguments)
 
 
-def _command(functions: Callable | dict[str, Callable], name: str, arguments: Sequence[str]) -> Any:
-    return auto_cli(functions, args=list(arguments), prog=f"bridge {name}", as_positional=name in ("report", "check-encoder"))
+def _command(functions: Callable | dict[str, Callable], name: str, arguments: Sequence[str], about: str = "") -> Any:
+    """Arguments to a function's parameters; what is wrong with them is said in a line or two."""
+    named = list(functions.values()) if isinstance(functions, dict) else [functions]
+    tidied = tidy(arguments, options(named, "list["), options(named, "bool"))
+    settings = {"prog": f"bridge {name}", "as_positional": name in ("report", "check-encoder"), "exit_on_error": False}
+    try:
+        return auto_cli(functions, args=tidied, **settings, **({"description": about} if about else {}))
+    except argparse.ArgumentError as error:
+        raise ValueError(f"{short(error)}\nsee: bridge {name} --help") from error
+
+
+def _modality(given: Path_fr | dict[str, Any]) -> dict[str, Any]:
+    """Source, encoder class and its arguments, from a file where one is named."""
+    if isinstance(given, dict):
+        return given
+    read = yaml.safe_load(Path(given).read_text(encoding="utf-8"))
+    if not isinstance(read, dict):
+        raise ValueError(f"{given}: found {type(read).__name__}, expected source, class_path and init_args; see configs/encoders")
+    return read
 
 
 def _gene(source: str) -> dict:

@@ -106,6 +106,8 @@ def _finish(folder: Path, steps: _Steps, seed: int) -> None:
     shutil.copytree(folder / "evaluation" / "figures", folder / "figures", dirs_exist_ok=True)
     for stage, place in (("align", "aligned-align"), ("tune", "bundle-tune")):
         log = folder / place / "log" / "metrics.csv"
+        if not log.is_file():  # a run of fewer steps than lie between two log entries
+            continue
         loss_curves(log, folder / "figures" / f"loss_{stage}.png", title=f"Loss, {stage}", seed=seed)
     print(summary_table(metrics))
     print("\nseconds: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in steps.state["seconds"].items()) + f"; peak memory {metrics['peak_rss_mb']} MB")

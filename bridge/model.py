@@ -9,10 +9,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from bridge.data.batch import IGNORE
 from bridge.data.cohort import Cohort
 from bridge.language.llm import LanguageModel, base_model
 from bridge.project.base import Projector
-from bridge.project.prefix import IGNORE, Prefix, prepend, prepend_labels, without_gaps
+from bridge.project.prefix import Prefix, prepend, prepend_labels, without_gaps
 from bridge.project.space import SharedSpace
 from encoders.base import Card, Encoder, Tokens
 
@@ -60,7 +61,7 @@ class SemanticBridge(nn.Module):
         """Encoder tokens per modality; a modality that is not given is left out."""
         return {modality: self.encoders[modality](values[modality]) for modality in self.projectors if modality in values}
 
-    def summaries(self, values: dict[str, Float[Tensor, "batch _"]]) -> dict[str, tuple[Float[Tensor, "batch width"], Bool[Tensor, batch]]]:
+    def summaries(self, values: dict[str, Float[Tensor, "batch _"]]) -> dict[str, tuple[Float[Tensor, "batch width"], Bool[Tensor, " batch"]]]:
         """Per modality one vector per sample for alignment, and which samples have the modality."""
         encoded = self.encode(values)
         return {modality: (self.projectors[modality].summary(tokens), tokens.mask.any(dim=1)) for modality, tokens in encoded.items()}
@@ -110,8 +111,9 @@ class SemanticBridge(nn.Module):
         return self.llm(**self.inputs(prefix, input_ids, mask), labels=labels, use_cache=False)
 
     def finite_trained(self) -> bool:
-        """Whether every weight that a bundle would hold is finite."""
-        return all(bool(torch.isfinite(tensor).all()) for tensor in self.trained_state().values())
+        """Whether every weight that a bundle would hold is finite, the adapters' among them."""
+        adapters = (parameter for name, parameter in self.llm.named_parameters() if "lora_" in name)
+        return all(bool(torch.isfinite(tensor).all()) for tensor in (*self.trained_state().values(), *adapters))
 
     def trained_state(self) -> dict[str, Tensor]:
         """Everything a bundle must hold beside the adapter: projectors, tags and whatever an encoder learned; never the LLM."""

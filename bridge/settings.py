@@ -14,15 +14,16 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 #: Messages of libraries about matters that are settled here, by how they begin.
 SETTLED = (
     "LightningCLI's args parameter",
-    "Initializing zero-element tensors",
     "Starting from v1.9.0, `tensorboardX`",
-    "`isinstance(treespec, LeafSpec)` is deprecated",
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     "You have overridden `on_before_batch_transfer`",
     "Found .* module.* in eval mode",
     "The number of training batches",
     "Checkpoint directory .* exists and is not empty",
     "The '.*_dataloader' does not have many workers",
     "Experiment logs directory",
+    "`is_gradient_checkpointing` is deprecated",
+    "`gradient_checkpointing_enable` is deprecated",
 )
 
 
@@ -37,7 +38,19 @@ def quiet_libraries() -> None:
     transformers.logging.disable_progress_bar()
 
 
-def config_file(name: str) -> Path:
-    """A shipped configuration: from the checkout, or from the installed package."""
+def config_file(name: str, otherwise: str | None = None) -> Path | str:
+    """A configuration by its path, else a shipped one by its name (``align.yaml``, ``configs/llm/smollm2.yaml``).
+
+    Args:
+        name: Path or name.
+        otherwise: What to give when there is none.
+
+    Raises:
+        ValueError: there is none, and nothing to give instead.
+    """
     here = Path(__file__).parent
-    return next(path for path in (here / "configs" / name, here.parent / "configs" / name) if path.is_file())
+    places = (Path(name), here / "configs" / name.removeprefix("configs/"), here.parent / "configs" / name.removeprefix("configs/"))
+    found = next((path for path in places if path.is_file()), otherwise)
+    if found is None:
+        raise ValueError(f"configuration {name!r}: no such file, and none of that name is shipped")
+    return found

@@ -1,10 +1,10 @@
-"""A brain image (NIfTI) to one value per region of an atlas, and region values back to an image."""
+"""A brain image (NIfTI) to one value per region of an atlas."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import nibabel as nib
@@ -16,7 +16,7 @@ from torch import Tensor
 from encoders.atlas import Atlas, Regions, averages, described, read_atlas, read_labels, regions_on
 from encoders.base import Encoder, Raw, Tokens, cut_tokens
 from encoders.files import decoding, existing
-from encoders.nifti import SUFFIXES, read_image, write_image
+from encoders.nifti import SUFFIXES, read_image
 from encoders.tables import require_ids
 
 STATISTICS = {"mean": np.nanmean, "std": np.nanstd}
@@ -140,54 +140,6 @@ def sample_id(file: Path) -> str:
     name = file.name.removesuffix(".gz").removesuffix(".nii")
     entity = re.match(r"sub-[A-Za-z0-9]+(?=_|$)", name)
     return entity[0] if entity else name
-
-
-def write_map(
-    values: Mapping[str, float] | Sequence[float] | Float[np.ndarray, " regions"],
-    atlas: Atlas | str | Path,
-    path: str | Path,
-    labels: str | Path = "",
-) -> None:
-    """Render region values through the label image of an atlas into a NIfTI map in RAS+ order, 0 outside the regions.
-
-    int16 with a slope; float64 where a value is missing (NaN) or int16 would lose more than 1e-4 of the range.
-
-    Args:
-        values: Region name to value (a region left out is NaN), or one value per region in the order of the atlas.
-        atlas: The atlas, or its label image.
-        path: File to write, ``.nii`` or ``.nii.gz``.
-        labels: Table of the regions when ``atlas`` is an image.
-    """
-    atlas = atlas if isinstance(atlas, Atlas) else read_atlas(atlas, labels)
-    stored, slope = _quantised(_in_order(values, atlas))
-    voxels = np.zeros(atlas.labels.size, dtype=stored.dtype)
-    voxels[atlas.regions.voxels] = stored[atlas.regions.region]
-    image = nib.Nifti1Image(voxels.reshape(atlas.labels.shape, order="F"), atlas.affine)
-    image.set_sform(atlas.affine, atlas.form)
-    image.set_qform(atlas.affine, atlas.form)
-    image.header.set_slope_inter(slope, 0)
-    write_image(image, path)
-
-
-def _in_order(values: Mapping[str, float] | Sequence[float] | np.ndarray, atlas: Atlas) -> Float[np.ndarray, " regions"]:
-    if isinstance(values, Mapping):
-        unknown = [name for name in values if name not in atlas.names]
-        if unknown:
-            raise ValueError(f"{atlas.source}: no region {unknown[0]!r}; expected some of {list(atlas.names[:3])} ...")
-        values = [values.get(name, np.nan) for name in atlas.names]
-    values = np.asarray(values, dtype=np.float64)
-    if values.shape != (len(atlas.names),) or not np.isfinite(values).any() or np.isinf(values).any():
-        raise ValueError(f"{atlas.source}: found values {values.shape}, expected {len(atlas.names)} finite values, one per region")
-    return values
-
-
-def _quantised(values: Float[np.ndarray, " regions"]) -> tuple[np.ndarray, float]:
-    """Stored numbers and their slope; 0 stays 0, the background of the map."""
-    highest = np.nanmax(np.abs(values))
-    slope = np.float32(highest / 32767) or np.float32(1)
-    if np.isnan(values).any() or slope / 2 > 1e-4 * (np.ptp(values) or highest):
-        return values, 1.0
-    return np.rint(values / slope).clip(-32767, 32767).astype(np.int16), float(slope)
 
 
 def _volumes(image: nib.Nifti1Image, path: Path) -> Iterable[np.ndarray]:

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+IGNORE = -100  # the label that cross-entropy leaves out
+
 
 @dataclasses.dataclass
 class Batch:
@@ -21,12 +23,12 @@ class Batch:
         values: Modality to what its encoder takes; a row of NaN where the sample lacks the modality.
         input_ids: Question and answer (stage 2).
         mask: True on real tokens (stage 2).
-        labels: The answer's tokens, -100 elsewhere (stage 2).
+        labels: The answer's tokens, ``IGNORE`` elsewhere (stage 2).
     """
 
     ids: list[str]
-    rows: Int[Tensor, batch]
-    groups: Int[Tensor, batch]
+    rows: Int[Tensor, " batch"]
+    groups: Int[Tensor, " batch"]
     values: dict[str, Float[Tensor, "batch _"]]
     input_ids: Int[Tensor, "batch text"] | None = None
     mask: Bool[Tensor, "batch text"] | None = None

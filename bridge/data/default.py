@@ -19,7 +19,7 @@ from bridge.data.gene_names import family, molecular_name
 from bridge.data.mention import GeneMention
 from bridge.data.releases import Releases, SourceFiles, Usable, choose, read_releases, source_files, usable_genes
 from bridge.data.sources import fetch, read_sources
-from encoders.gene_table import GeneTable
+from encoders.base import load_class
 
 Embedder = Callable[[list[str]], np.ndarray]
 
@@ -27,6 +27,7 @@ Embedder = Callable[[list[str]], np.ndarray]
 RULES = 2
 
 NERVOUS_SYSTEM = "nervous system"
+VECTORS = "encoders.gene_table.GeneTable"
 
 
 def build_default(
@@ -65,7 +66,7 @@ def build_default(
     samples["split"] = split_by_group(samples["group"], seed=seed)
     vectors = np.asarray((embedder or _minilm())(samples["molecular_name"].tolist()), dtype=np.float32)
     release = releases.ontology.release
-    name_encoder = GeneTable(dim=vectors.shape[1], provenance=gene_provenance(release) | provenance)
+    name_encoder = load_class(VECTORS)(dim=vectors.shape[1], provenance=gene_provenance(release) | provenance)
     map_encoder = write_atlas(out / "atlas", files.label_image, releases.regions, brain_provenance(release))
     cohort = Cohort.assemble(
         samples,

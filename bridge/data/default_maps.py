@@ -9,7 +9,8 @@ import numpy as np
 
 from bridge.data.anatomy import Regions
 from bridge.data.cohort import Cohort
-from encoders.brain_volume import BrainVolume, write_map
+from encoders.base import Encoder, load_class
+from encoders.region_map import write_map
 
 #: Maps written to disk, of held-out genes first; :func:`render` writes any other when it is asked for.
 RENDERED_MAPS = 24
@@ -18,16 +19,17 @@ RENDERED_MAPS = 24
 MAP_TOLERANCE = 1e-4
 
 NAME = "atlas-DesikanKilliany_dseg"
+READER = "encoders.brain_volume.BrainVolume"
 
 
-def write_atlas(folder: Path, label_image: Path, regions: Regions, provenance: dict[str, str]) -> BrainVolume:
+def write_atlas(folder: Path, label_image: Path, regions: Regions, provenance: dict[str, str]) -> Encoder:
     """Copy the label image beside a table of its regions in BIDS form, and give the encoder that reads through them."""
     folder.mkdir(parents=True, exist_ok=True)
     image, table = (folder.resolve() / f"{NAME}{suffix}" for suffix in (".nii.gz", ".tsv"))
     rows = [f"{index}\t{name}" for index, name in zip(regions.indices, regions.names, strict=True)]
     table.write_text("\n".join(["index\tname", *rows, ""]), encoding="utf-8")
     shutil.copyfile(label_image, image)
-    return BrainVolume(atlas=str(image), labels=str(table), provenance=provenance)
+    return load_class(READER)(atlas=str(image), labels=str(table), provenance=provenance)
 
 
 def render(cohort: Cohort, symbol: str, path: Path) -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import lightning
 import torch
@@ -30,6 +31,7 @@ class CohortData(lightning.LightningDataModule):
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
         self.values = {modality: torch.from_numpy(self.cohort.values(modality)) for modality in self.cohort.modalities}
         self.groups = torch.from_numpy(self.cohort.groups)
+        self.left_out: frozenset[int] = frozenset()
 
     def batch(self, rows: list[int]) -> Batch:
         """The batch of the given rows."""
@@ -37,15 +39,29 @@ class CohortData(lightning.LightningDataModule):
         values = {modality: table[index] for modality, table in self.values.items()}
         return Batch([self.cohort.ids[row] for row in rows], index, self.groups[index], values)
 
+    def leave_out(self, rows: Iterable[int]) -> None:
+        """Samples that a stage cannot use."""
+        self.left_out = frozenset(rows)
+
+    def rows(self, split: str) -> list[int]:
+        """The rows of a split that are used."""
+        return [row for row in self.cohort.rows(split).tolist() if row not in self.left_out]
+
     def train_dataloader(self) -> DataLoader:
-        rows = self.cohort.rows("train").tolist()
+        rows = self.rows("train")
+        if not rows:
+            raise ValueError(f"{self.cohort.source}: no sample of the training split can be used, expected some; check the split and what each sample has")
         size = min(self.batch_size, len(rows))
         sampler = Shuffled(len(rows), self.seed)
-        return DataLoader(Rows(rows), size, sampler=sampler, drop_last=True, collate_fn=self.batch, num_workers=self.workers)
+        return Resumable(Rows(rows), size, sampler=sampler, drop_last=True, **self._how())
 
     def val_dataloader(self) -> DataLoader:
-        rows = self.cohort.rows("validation").tolist()
-        return DataLoader(Rows(rows), min(self.batch_size, max(1, len(rows))), collate_fn=self.batch, num_workers=self.workers)
+        rows = self.rows("validation")
+        return DataLoader(Rows(rows), min(self.batch_size, max(1, len(rows))), **self._how())
+
+    def _how(self) -> dict[str, Any]:
+        # A loader draws a number at each epoch; from a generator of its own it leaves dropout's draws as they are.
+        return {"collate_fn": self.batch, "num_workers": self.workers, "generator": torch.Generator().manual_seed(self.seed)}
 
 
 class Rows(Dataset):
@@ -76,3 +92,25 @@ class Shuffled(Sampler):
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         return iter(torch.randperm(self.length, generator=generator).tolist())
+
+
+class Resumable(DataLoader):
+    """Goes on within an epoch: a checkpoint keeps how many of its batches were taken, and those are passed over."""
+
+    taken, pending = 0, (-1, 0)
+
+    def __iter__(self) -> Iterator:
+        epoch, done = self.pending
+        self.pending = (-1, 0)
+        for number, batch in enumerate(super().__iter__(), start=1):
+            self.taken = number
+            if epoch != self.sampler.epoch or number > done:
+                yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Lightning stores it in a checkpoint."""
+        return {"epoch": self.sampler.epoch, "taken": self.taken}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Inverse of :meth:`state_dict`."""
+        self.pending = (state["epoch"], state["taken"])

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor
 
-from bridge.data.batch import pad
+from bridge.data.batch import IGNORE, pad
 from bridge.data.cohort import Cohort
 from bridge.evaluate.audit import permutation_p, share_better
 from bridge.evaluate.baselines import baseline_table, text_features, vector_features
@@ -157,11 +157,11 @@ def _nll(bridge: SemanticBridge, cohort: Cohort, rows: np.ndarray, values: dict[
     for start in track(range(0, len(rows), batch_size), "Likelihood", transient=True):
         part = slice(start, start + batch_size)
         ids, mask = pad([ids for ids, _ in examples[part]], prompt.tokenizer.pad_token_id)
-        labels, _ = pad([labels for _, labels in examples[part]], -100)
+        labels, _ = pad([labels for _, labels in examples[part]], IGNORE)
         device = bridge.llm.device
         chosen = {modality: column[part].to(device) for modality, column in values.items()}
         logits, targets = bridge.answer_logits(chosen, ids.to(device), mask.to(device), labels.to(device))
-        counts = (labels[:, 1:] != -100).sum(dim=1).tolist()
+        counts = (labels[:, 1:] != IGNORE).sum(dim=1).tolist()
         losses += [float(each.mean()) for each in F.cross_entropy(logits.float(), targets, reduction="none").split(counts)]
     return np.array(losses)
 

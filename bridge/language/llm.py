@@ -60,11 +60,19 @@ class Lora:
 
 @dataclasses.dataclass
 class LanguageModel:
-    """An LLM with its tokenizer."""
+    """An LLM with its tokenizer.
+
+    Args:
+        model: The LLM, with its adapters where it has some.
+        tokenizer: Its tokenizer.
+        name: Where it was loaded from.
+        digest: Its fingerprint, for a model whose weights are divided over cards and cannot be read any more.
+    """
 
     model: nn.Module
     tokenizer: PreTrainedTokenizerBase
     name: str
+    digest: str = ""
 
     @property
     def width(self) -> int:
@@ -94,27 +102,37 @@ def load_llm(llm: LLM | str | Path = DEFAULT) -> LanguageModel:
     """
     llm = llm if isinstance(llm, LLM) else LLM(str(llm))
     path = default_llm() if llm.path == DEFAULT else llm.path
-    try:
+    with _loading(llm.path, "configuration"):
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"LLM {llm.path!r}: cannot be loaded ({reason}); expected a folder with config.json, or a hub name that can be reached") from error
     if config.model_type != "llama":
         raise ValueError(f"LLM {llm.path!r}, field model_type: found {config.model_type!r}, expected 'llama' (LLaMA 2/3, Me-LLaMA, Med-LLaMA3, SmolLM2)")
     # .bin shards are read by transformers with weights_only=True: no code runs from a checkpoint.
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=resolve_dtype(llm.dtype), trust_remote_code=False)
-    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    dtype = resolve_dtype(llm.dtype)
+    with _loading(llm.path, "model"):
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, trust_remote_code=False)
+    with _loading(llm.path, "tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     ensure_pad_token(tokenizer, model)
     if llm.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return LanguageModel(model, tokenizer, llm.path)
 
 
+@contextlib.contextmanager
+def _loading(path: str, part: str) -> Iterator[None]:
+    """Whatever the libraries raise on a missing or damaged checkpoint, in one line."""
+    try:
+        yield
+    except Exception as error:  # each file format has errors of its own
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"LLM {path!r}: its {part} cannot be loaded ({reason}); expected a folder with config.json or a hub name within reach") from error
+
+
 def resolve_dtype(dtype: str) -> torch.dtype:
     """bfloat16 products are several times slower than float32 on most CPUs, hence the rule of ``auto``."""
     if dtype == "auto":
         return torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    if not isinstance(getattr(torch, dtype, None), torch.dtype):
+    if dtype not in ("float32", "bfloat16", "float16"):
         raise ValueError(f"LLM, field dtype: found {dtype!r}, expected auto, float32, bfloat16 or float16")
     return getattr(torch, dtype)
 
@@ -161,14 +179,16 @@ def base_model(model: nn.Module) -> nn.Module:
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
-def fingerprint(language: LanguageModel) -> str:
-    """A hash of configuration, tokenizer and a sample of every weight; the same for the same base LLM, adapters left out."""
+def fingerprint(language: LanguageModel, adapter: str = "") -> str:
+    """A hash of the shape and a sample of every weight of the base LLM, and of the adapter of that name where there is one."""
+    if language.digest and not adapter:
+        return language.digest
     model = base_model(language.model)
     digest = hashlib.sha256()
     shape = {key: getattr(model.config, key) for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")}
     digest.update(json.dumps(shape, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
-        if "lora_" not in name:
+        if "lora_" not in name or (adapter and f".{adapter}." in name):
             flat = tensor.detach().flatten()
             sample = flat[:: max(1, flat.numel() // 256)][:256].float().cpu().numpy()
             digest.update(name.replace(".base_layer", "").encode() + sample.tobytes())
@@ -186,8 +206,10 @@ def wearing(model: nn.Module, adapter: str) -> Iterator[None]:
     else:
         before = model.active_adapter
         model.set_adapter(adapter)
-        yield
-        model.set_adapter(before)
+        try:
+            yield
+        finally:
+            model.set_adapter(before)
 
 
 def default_llm() -> Path:

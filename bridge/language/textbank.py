@@ -6,6 +6,8 @@ import copy
 import hashlib
 import json
 import uuid
+import warnings
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,20 +34,30 @@ class TextBank:
         layers: Layers whose states are concatenated; 0 is the token embedding. Only layers up to the highest are run.
         pooling: ``mean`` over the text's tokens, or ``last`` token.
         folder: Where vectors are kept; the cache folder by default.
-        max_tokens: Longer texts are cut, and counted.
+        max_tokens: Longer texts are cut, and a warning says how many.
+        keep: Keep vectors on disk and take them from there; not while an adapter learns, whose vectors nobody will ask for again.
     """
 
-    def __init__(self, language: LanguageModel, layers: Sequence[int] = (0, 12), pooling: str = "mean", *, folder: Path | None = None, max_tokens: int = 512):
+    def __init__(
+        self,
+        language: LanguageModel,
+        layers: Sequence[int] = (0, 12),
+        pooling: str = "mean",
+        *,
+        folder: Path | None = None,
+        max_tokens: int = 512,
+        keep: bool = True,
+    ):
         if pooling not in ("mean", "last"):
             raise ValueError(f"text bank, field pooling: found {pooling!r}, expected 'mean' or 'last'")
         depth = language.model.config.num_hidden_layers
         if not layers or not all(0 <= layer <= depth for layer in layers):
             raise ValueError(f"text bank, field layers: found {list(layers)}, expected numbers from 0 to {depth}")
         self.language, self.layers, self.pooling, self.max_tokens = language, tuple(layers), pooling, max_tokens
-        recipe = {"weights": fingerprint(language), "template": TEMPLATE, "layers": self.layers, "pooling": pooling, "max_tokens": max_tokens}
+        recipe = {"weights": fingerprint(language, "text"), "template": TEMPLATE, "layers": self.layers, "pooling": pooling, "max_tokens": max_tokens}
         self.key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         self.folder = (folder or default_cache() / "texts") / self.key[:16]
-        self.encoded = 0
+        self.keep, self.encoded = keep, 0
 
     @property
     def width(self) -> int:
@@ -54,17 +66,25 @@ class TextBank:
 
     def embed(self, texts: Sequence[str], *, batch_tokens: int = 4096, show_progress: bool = True) -> Float[np.ndarray, "texts width"]:
         """One vector per text, a row of NaN for an empty text."""
-        known = self._load()
+        known = self._load() if self.keep else {}
         wanted = {self._hash(text): text for text in texts if text}
         missing = [(name, text) for name, text in wanted.items() if name not in known]
+        self._tell_cut([text for _, text in missing])
         batches = self._batches(missing, batch_tokens)
         for batch in track(batches, "Encoding texts", disable=not (show_progress and batches)):
             vectors = self._encode([text for _, text in batch])
             fresh = dict(zip((name for name, _ in batch), vectors, strict=True))
-            self._save(fresh)
+            if self.keep:
+                self._save(fresh)
             known |= fresh
         empty = np.full(self.width, np.nan, dtype=np.float32)
         return np.stack([known[self._hash(text)] if text else empty for text in texts]) if len(texts) else np.empty((0, self.width), np.float32)
+
+    def _tell_cut(self, texts: list[str]) -> None:
+        lengths = [len(ids) for ids in self.language.tokenizer([TEMPLATE.format(text=text) for text in texts])["input_ids"]] if texts else []
+        cut = sum(length > self.max_tokens for length in lengths)
+        if cut:
+            warnings.warn(f"text bank: {cut} of {len(texts)} texts are longer than {self.max_tokens} tokens and were cut; raise max_tokens", stacklevel=3)
 
     def _hash(self, text: str) -> str:
         return hashlib.sha256((self.key + TEMPLATE.format(text=text)).encode()).hexdigest()
@@ -93,7 +113,7 @@ class TextBank:
 
     def _encode(self, texts: list[str]) -> Float[np.ndarray, "texts width"]:
         self.encoded += len(texts)
-        with torch.inference_mode():
+        with torch.no_grad():  # inference mode would spoil weights that are divided over cards for training
             return self.encode(texts).cpu().numpy()
 
     def _pool(self, states: Tensor, mask: Tensor) -> Tensor:
@@ -105,16 +125,29 @@ class TextBank:
     def _load(self) -> dict[str, np.ndarray]:
         known: dict[str, np.ndarray] = {}
         for shard in sorted(self.folder.glob("*.npz")):
-            with np.load(shard, allow_pickle=False) as stored:
-                known |= dict(zip(stored["names"].tolist(), stored["values"], strict=True))
+            known |= _read_shard(shard)
         return known
 
     def _save(self, fresh: dict[str, np.ndarray]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / f"{uuid.uuid4().hex}.partial"
-        with partial.open("wb") as file:
-            np.savez(file, names=np.array(list(fresh)), values=np.stack(list(fresh.values())))
-        partial.replace(partial.with_suffix(".npz"))
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, names=np.array(list(fresh)), values=np.stack(list(fresh.values())))
+            partial.replace(partial.with_suffix(".npz"))
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _read_shard(shard: Path) -> dict[str, np.ndarray]:
+    """Name to vector; a damaged file is removed, its texts are encoded again."""
+    try:
+        with shard.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return dict(zip(stored["names"].tolist(), stored["values"], strict=True))
+    except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+        print(f"text bank: {shard} is damaged ({error}) and is removed; its texts are encoded again", flush=True)
+        shard.unlink()
+        return {}
 
 
 def hidden_states(model: nn.Module, input_ids: Tensor, mask: Tensor, layers: Sequence[int]) -> list[Tensor]:

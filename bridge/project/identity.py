@@ -38,6 +38,7 @@ class IdentityValue(Projector):
         length = max(1, name_tokens)
         super().__init__(dim, tokens, width, 1 + kept * length)
         self.kept, self.name_tokens = kept, name_tokens
+        self.in_order = not extremes or tokens < 2
         self.identity = nn.Parameter(torch.randn(tokens, length, width) * 0.02)
         self.register_buffer("identity_mask", torch.ones(tokens, length, dtype=torch.bool))
         self.whole = nn.Linear(tokens * dim, width)
@@ -79,7 +80,7 @@ class IdentityValue(Projector):
 
     def _most_extreme(self, tokens: Tokens) -> tuple[Int[Tensor, "batch kept"], Bool[Tensor, "batch kept"]]:
         """Which tokens are kept, highest first, and whether each place is taken."""
-        if self.kept == self.tokens:
+        if self.in_order:
             return torch.arange(self.tokens, device=tokens.mask.device).expand(len(tokens.mask), -1), tokens.mask
         value = torch.where(tokens.mask, tokens.values[..., 0], -torch.inf)
         order = value.argsort(dim=1, descending=True, stable=True)  # highest to lowest, absent last

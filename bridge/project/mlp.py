@@ -46,6 +46,8 @@ class FactorisedMLP(Projector):
     """
 
     def __init__(self, dim: int, tokens: int, width: int, k: int = 4, hidden: int = 512, rank: int = 64, dropout: float = 0.5):
+        if dim < 2:
+            raise ValueError(f"FactorisedMLP: found {tokens} tokens of width {dim}, expected a vector; use IdentityValue or PerceiverResampler")
         super().__init__(dim, tokens, width, k)
         self.dropout = nn.Dropout(dropout)
         self.trunk = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, hidden), nn.GELU())

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-IGNORE = -100  # the label that cross-entropy leaves out
+from bridge.data.batch import IGNORE
 
 
 class Prefix(NamedTuple):

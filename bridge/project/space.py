@@ -24,15 +24,16 @@ class SharedSpace(nn.Module):
         super().__init__()
         self.settings = {"modalities": list(modalities), "width": width, "text_width": text_width, "dim": dim, "hidden": hidden, "dropout": dropout}
         self.heads = nn.ModuleDict({modality: nn.Sequential(nn.LayerNorm(width), nn.Dropout(dropout), nn.Linear(width, dim)) for modality in modalities})
-        deep = [nn.Linear(text_width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim)]
-        self.text_head = nn.Sequential(nn.Dropout(dropout), *(deep if hidden else [nn.Linear(text_width, dim)]))
+        inner = [nn.Linear(text_width, hidden), nn.GELU(), nn.Dropout(dropout)] if hidden else []
+        self.text_head = nn.Sequential(nn.Dropout(dropout), *inner, nn.Linear(hidden or text_width, dim))
         self.register_buffer("text_mean", torch.zeros(text_width))
         self.register_buffer("text_deviation", torch.ones(text_width))
 
     def fit_text(self, vectors: Float[Tensor, "texts text_width"]) -> None:
         """Standardise text vectors by the training texts: an LLM's states share a few directions of huge variance."""
         self.text_mean.copy_(vectors.mean(dim=0))
-        self.text_deviation.copy_(vectors.std(dim=0).clamp(min=1e-6))
+        deviation = vectors.std(dim=0, correction=0)
+        self.text_deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
 
     def embed(self, modality: str, summary: Float[Tensor, "batch width"]) -> Float[Tensor, "batch dim"]:
         """Unit vectors of a modality."""

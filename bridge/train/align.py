@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-import lightning
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -18,8 +17,9 @@ from bridge.language.textbank import TextBank
 from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.project.space import SharedSpace
 from bridge.report.gate import training_reference
-from bridge.train.losses import Temperature, info_nce, sigmoid_loss
-from bridge.train.optimise import KeepsTrainedWeights, cosine_schedule, require_trained
+from bridge.train.losses import Temperature, info_nce, require_pairs, sigmoid_loss
+from bridge.train.optimise import cosine_schedule, require_trained
+from bridge.train.stage import Stage
 
 
 @dataclasses.dataclass
@@ -30,7 +30,7 @@ class TextSide:
         layers: LLM layers whose states are concatenated; 0 is the token embedding.
         pooling: ``mean`` or ``last``.
         hidden: Hidden width of the trainable text head; 0 for a linear head.
-        lora: Adapt the LLM itself on the text side (texts are then encoded at every step, not cached).
+        lora: Adapt the LLM itself on the text side; texts are then encoded at every step, not taken from the cache.
     """
 
     layers: Sequence[int] = (0, 12)
@@ -39,7 +39,7 @@ class TextSide:
     lora: Lora | None = None
 
 
-class Align(KeepsTrainedWeights, lightning.LightningModule):
+class Align(Stage):
     """Contrastive alignment.
 
     Args:
@@ -53,6 +53,7 @@ class Align(KeepsTrainedWeights, lightning.LightningModule):
         loss: ``info_nce`` or ``sigmoid``.
         learning_rate: Peak, reached after a tenth of the steps, then cosine.
         weight_decay: Of AdamW.
+        bad_step_limit: Steps with a loss or gradient that is not finite that are skipped before the run stops.
         trust: Modules outside the packages whose encoder classes may load.
     """
 
@@ -69,9 +70,10 @@ class Align(KeepsTrainedWeights, lightning.LightningModule):
         loss: str = "info_nce",
         learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
+        bad_step_limit: int = 10,
         trust: Sequence[str] = (),
     ):
-        super().__init__()
+        super().__init__(bad_step_limit)
         if loss not in ("info_nce", "sigmoid"):
             raise ValueError(f"align, field loss: found {loss!r}, expected 'info_nce' or 'sigmoid'")
         self.cohort, self.side, self.loss = cohort, text or TextSide(), loss
@@ -80,27 +82,21 @@ class Align(KeepsTrainedWeights, lightning.LightningModule):
         language.model.requires_grad_(False)
         if self.side.lora:
             language = add_lora(language, self.side.lora, name="text")
+            language.model.train()
         self.bridge = SemanticBridge.compose(language, cohort, projectors, tuple(trust))
-        self.bank = TextBank(language, self.side.layers, self.side.pooling)
+        self.bank = TextBank(language, self.side.layers, self.side.pooling, keep=self.side.lora is None)
         self.bridge.space = SharedSpace(list(projectors), language.width, self.bank.width, dim, self.side.hidden, dropout)
         self.bridge.text = {"layers": list(self.side.layers), "pooling": self.side.pooling}
-        self.pairs = {_sides(pair, list(projectors), cohort.texts): weight for pair, weight in pairs.items()}
+        self.pairs = _checked(pairs, list(projectors), cohort.texts)
         self.temperatures = torch.nn.ModuleDict({"~".join(pair): Temperature() for pair in self.pairs})
         self.texts: dict[str, Tensor] = {}
-
-    def setup(self, stage: str) -> None:
-        """Encode all texts once with the frozen LLM, or take them from the cache."""
-        columns = {name for pair in self.pairs for name in pair if name in self.cohort.texts}
-        for column in sorted(columns):
-            self.texts[column] = torch.from_numpy(self.bank.embed(self.cohort.text(column)))
-        if self.texts:
-            training = torch.cat([vectors[self.cohort.rows("train")] for vectors in self.texts.values()])
-            self.bridge.space.fit_text(training[torch.isfinite(training).all(dim=1)])
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Encode, project, compare, log, return."""
         embeddings = self.embed(batch)
-        losses = {pair: self.compare(pair, embeddings, batch.groups) for pair in self.pairs}
+        complete = {pair: int(self.both(pair, embeddings).sum()) for pair in self.pairs}
+        require_pairs(max(complete.values()))  # a batch may lack one pair of sides, not all of them
+        losses = {pair: self.compare(pair, embeddings, batch.groups) for pair, count in complete.items() if count >= 2}
         for pair, loss in losses.items():
             name = "~".join(pair)
             self.log_dict({f"loss/{name}": loss, f"scale/{name}": self.temperatures[name].scale}, batch_size=len(batch))
@@ -108,7 +104,7 @@ class Align(KeepsTrainedWeights, lightning.LightningModule):
         self.log("loss", total, prog_bar=True, batch_size=len(batch))
         return total
 
-    def embed(self, batch: Batch) -> dict[str, tuple[Float[Tensor, "batch dim"], Bool[Tensor, batch]]]:
+    def embed(self, batch: Batch) -> dict[str, tuple[Float[Tensor, "batch dim"], Bool[Tensor, " batch"]]]:
         """Unit vectors of every modality and text of a batch, and which samples have it."""
         space = self.bridge.space
         embedded = {name: (space.embed(name, summary), present) for name, (summary, present) in self.bridge.summaries(batch.values).items()}
@@ -118,14 +114,17 @@ class Align(KeepsTrainedWeights, lightning.LightningModule):
             embedded[column] = (space.embed_text(torch.where(present.unsqueeze(1), vectors, 0.0)), present)
         return embedded
 
+    def both(self, pair: tuple[str, str], embeddings: dict) -> Bool[Tensor, " batch"]:
+        """Which samples have both sides of a pair."""
+        return embeddings[pair[0]][1] & embeddings[pair[1]][1]
+
     def compare(self, pair: tuple[str, str], embeddings: dict, groups: Tensor) -> Tensor:
         """Loss of one pair over the samples that have both sides."""
-        (left, has_left), (right, has_right) = embeddings[pair[0]], embeddings[pair[1]]
-        both = has_left & has_right
-        temperature = self.temperatures["~".join(pair)]
+        both, temperature = self.both(pair, embeddings), self.temperatures["~".join(pair)]
+        left, right = (embeddings[name][0][both] for name in pair)
         if self.loss == "sigmoid":
-            return sigmoid_loss(left[both], right[both], temperature.scale, temperature.bias, groups[both])
-        return info_nce(left[both], right[both], temperature.scale, groups[both])
+            return sigmoid_loss(left, right, temperature.scale, temperature.bias, groups[both])
+        return info_nce(left, right, temperature.scale, groups[both])
 
     def on_validation_epoch_start(self) -> None:
         self.validation = []
@@ -135,18 +134,31 @@ class Align(KeepsTrainedWeights, lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Retrieval over the whole validation split, both directions."""
+        found = {}
         for left, right in self.pairs:
             vectors = [torch.cat([part[name][0] for part in self.validation]) for name in (left, right)]
             both = torch.cat([part[left][1] & part[right][1] for part in self.validation])
             similarity = (vectors[0][both] @ vectors[1][both].T).double().numpy()
             for direction, matrix in ((f"{left}->{right}", similarity), (f"{right}->{left}", similarity.T)):
                 scores = retrieval_scores(matrix, resamples=0)
-                self.log_dict({f"validation/{direction}/{key}": scores[key] for key in ("r1", "r5", "r10", "median_rank", "mrr") if scores[key] is not None})
-        self.log("validation/r10", self._mean_r10(), prog_bar=True)
+                found |= {f"validation/{direction}/{key}": scores[key] for key in ("r1", "r5", "r10", "median_rank", "mrr") if scores[key] is not None}
+        r10 = [value for name, value in found.items() if name.endswith("/r10")]  # none where there are fewer than ten candidates
+        self.log_dict(found, sync_dist=True)
+        self.log_dict({"validation/r10": sum(r10) / len(r10)} if r10 else {}, prog_bar=True, sync_dist=True)
 
     def on_fit_start(self) -> None:
-        require_trained(self, self.temperatures, self.bridge.projectors, self.bridge.space)
+        require_trained(self, self.temperatures, self.bridge.projectors, self.bridge.space, *([self.bridge.llm] if self.side.lora else []))
         self.bridge.reference = training_reference(self.bridge, self.cohort)
+        self.encode_texts()
+
+    def encode_texts(self) -> None:
+        """Encode all texts once with the LLM as it is now, or take them from the cache; the LLM is in its place by now."""
+        for column in sorted({name for pair in self.pairs for name in pair if name in self.cohort.texts}):
+            self.trainer.strategy.barrier(column)  # ranks that share an LLM must miss the same texts in the cache
+            self.texts[column] = torch.from_numpy(self.bank.embed(self.cohort.text(column)))
+        if self.texts and not self.resumed:
+            training = torch.cat([vectors[self.cohort.rows("train")] for vectors in self.texts.values()])
+            self.bridge.space.fit_text(training[torch.isfinite(training).all(dim=1)])
 
     def configure_optimizers(self) -> dict:
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
@@ -154,20 +166,24 @@ class Align(KeepsTrainedWeights, lightning.LightningModule):
         return cosine_schedule(optimiser, self.trainer.estimated_stepping_batches, warmup=0.1)
 
     def _text_vectors(self, column: str, batch: Batch) -> Tensor:
-        if not (self.side.lora and self.training):
-            return self.texts[column].to(self.device)[batch.rows]
+        """Vectors of a batch's texts, from the adapter as it is now where there is one; NaN where a sample has no text."""
+        stored = self.texts[column][batch.rows.cpu()].to(self.device)
+        if not self.side.lora:
+            return stored
         texts = self.cohort.text(column)
-        return self.bank.encode([texts[row] or " " for row in batch.rows.tolist()])
+        return torch.where(torch.isfinite(stored), self.bank.encode([texts[row] or " " for row in batch.rows.tolist()]), torch.nan)
 
-    def _mean_r10(self) -> float:
-        logged = [float(value) for name, value in self.trainer.callback_metrics.items() if name.startswith("validation/") and name.endswith("/r10")]
-        return sum(logged) / len(logged) if logged else float("nan")
+
+def _checked(pairs: dict[str, float], modalities: list[str], texts: list[str]) -> dict[tuple[str, str], float]:
+    if not pairs:
+        raise ValueError("align, field pairs: found none, expected at least one 'a~b' with its weight")
+    return {_sides(pair, modalities, texts): weight for pair, weight in pairs.items()}
 
 
 def _sides(pair: str, modalities: list[str], texts: list[str]) -> tuple[str, str]:
     """The two names of ``a~b``, checked."""
     sides = tuple(pair.split("~"))
     known = [*modalities, *texts]
-    if len(sides) != 2 or any(side not in known for side in sides) or not set(sides) & set(modalities):
+    if len(sides) != 2 or len(set(sides)) != 2 or not set(sides) <= set(known) or not set(sides) & set(modalities):
         raise ValueError(f"align, field pairs: found {pair!r}, expected 'a~b' of two different names among {known}, at least one of {modalities}")
     return sides

@@ -28,21 +28,25 @@ class Temperature(nn.Module):
     @property
     def scale(self) -> Float[Tensor, ""]:
         """The scale that multiplies cosines."""
-        return self.log_scale.clamp(max=math.log(MAX_SCALE)).exp()
+        with torch.no_grad():  # the weight itself: a clamp in the graph would have no gradient to come down by
+            self.log_scale.clamp_(max=math.log(MAX_SCALE))
+        return self.log_scale.exp()
 
 
-def require_pairs(n: int) -> None:
-    """One pair has no negatives: its loss is 0 whatever the embeddings.
+def require_pairs(n: int, groups: Int[Tensor, " batch"] | None = None) -> None:
+    """One pair, or one group, has no negatives: its loss teaches nothing whatever the embeddings.
 
     Raises:
-        ValueError: fewer than two pairs.
+        ValueError: fewer than two pairs, or all of one group.
     """
     if n < 2:
         raise ValueError(f"contrastive loss: found {n} pair(s) in the batch, expected at least 2; raise the batch size or drop the last batch")
+    if groups is not None and bool((groups == groups[0]).all()):
+        raise ValueError(f"contrastive loss: all {n} pairs are of one group, expected at least 2 groups; raise the batch size or name another group column")
 
 
 def info_nce(
-    a: Float[Tensor, "batch dim"], b: Float[Tensor, "batch dim"], scale: Float[Tensor, ""], groups: Int[Tensor, batch] | None = None
+    a: Float[Tensor, "batch dim"], b: Float[Tensor, "batch dim"], scale: Float[Tensor, ""], groups: Int[Tensor, " batch"] | None = None
 ) -> Float[Tensor, ""]:
     """Symmetric InfoNCE (arXiv:2103.00020, figure 3): row i of ``a`` belongs to row i of ``b``.
 
@@ -52,7 +56,7 @@ def info_nce(
         scale: Logit scale.
         groups: Samples of one group are not each other's negatives.
     """
-    require_pairs(len(a))
+    require_pairs(len(a), groups)
     logits = scale * a @ b.T
     if groups is not None:
         logits = logits.masked_fill(_same_group(groups), -torch.inf)
@@ -65,10 +69,10 @@ def sigmoid_loss(
     b: Float[Tensor, "batch dim"],
     scale: Float[Tensor, ""],
     bias: Float[Tensor, ""],
-    groups: Int[Tensor, batch] | None = None,
+    groups: Int[Tensor, " batch"] | None = None,
 ) -> Float[Tensor, ""]:
     """Pairwise sigmoid loss (SigLIP, arXiv:2303.15343, equation 1); arguments as in :func:`info_nce`."""
-    require_pairs(len(a))
+    require_pairs(len(a), groups)
     logits = scale * a @ b.T + bias
     sign = 2 * torch.eye(len(a), device=a.device) - 1
     loss = -F.logsigmoid(sign * logits)
@@ -77,7 +81,7 @@ def sigmoid_loss(
     return loss.sum() / len(a)
 
 
-def _same_group(groups: Int[Tensor, batch]) -> Bool[Tensor, "batch batch"]:
+def _same_group(groups: Int[Tensor, " batch"]) -> Bool[Tensor, "batch batch"]:
     """Pairs of different samples of one group."""
     same = groups.unsqueeze(0) == groups.unsqueeze(1)
     return same & ~torch.eye(len(groups), dtype=torch.bool, device=groups.device)

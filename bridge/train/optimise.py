@@ -1,11 +1,11 @@
-"""What both stages share: the schedule, what a checkpoint holds, and the refusal to train on nothing."""
+"""The schedule of both stages, and the refusal to train on nothing."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def cosine_schedule(optimiser: torch.optim.Optimizer, steps: int, *, warmup: float = 0.05) -> dict:
@@ -27,25 +27,3 @@ def require_trained(module: nn.Module, *parts: nn.Module) -> None:
     for part in parts:
         if not any(parameter.requires_grad for parameter in part.parameters()):
             raise ValueError(f"{type(module).__name__}: {type(part).__name__} has no trainable parameter; expected at least one, check what the config freezes")
-
-
-class KeepsTrainedWeights:
-    """Checkpoints without the frozen LLM: what is not trained is not stored, and is loaded from its own place."""
-
-    strict_loading = False
-
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
-        # Tied weights have two names; both must go.
-        frozen = {name for name, parameter in self.named_parameters(remove_duplicate=False) if not parameter.requires_grad}
-        checkpoint["state_dict"] = {name: tensor for name, tensor in checkpoint["state_dict"].items() if name not in frozen}
-
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
-        expected = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        missing = sorted(expected - set(checkpoint["state_dict"]))
-        if missing:
-            raise ValueError(f"checkpoint: trained weight {missing[0]!r} is missing ({len(missing)} in all); expected the checkpoint of this configuration")
-
-
-def finite(loss: Tensor) -> bool:
-    """Whether a loss can be used."""
-    return bool(torch.isfinite(loss).all())

@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import nn
 
+from bridge.arguments import short, tidy
 from bridge.bundle import save
 from bridge.data.module import CohortData
+from bridge.model import SemanticBridge
 from bridge.train.align import Align
+from bridge.train.record import join_log, log_part, require_same_settings, write_settings
+from bridge.train.stage import Stage
 from bridge.train.tune import Tune
 
-STAGES = {"align": Align, "tune": Tune}
+STAGES: dict[str, type[Stage]] = {"align": Align, "tune": Tune}
+
+HELP = {
+    "align": "Stage 1: align every modality with text by contrast. Start from a shipped config and say what differs: "
+    "bridge align --config configs/align.yaml --data.cohort COHORT.h5ad --out ALIGNED",
+    "tune": "Stage 2: LoRA and projectors learn together to answer from the prefix. Start from a shipped config and say what differs: "
+    "bridge tune --config configs/tune.yaml --data.cohort COHORT.h5ad --model.start ALIGNED --out BUNDLE",
+}
 
 
 class StageCLI(LightningCLI):
     """Links the cohort to the model and adds where the bundle goes."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument("--out", type=str, required=True, help="Bundle folder to write; the run's log and checkpoints go beside it.")
-        parser.add_argument("--resume", type=bool, default=True, help="Go on from the last checkpoint of the same --out, where there is one.")
+        parser.add_argument("--out", type=str, required=True, help="Bundle folder to write; the run's log and checkpoint go beside it.")
+        parser.add_argument("--resume", type=bool, default=True, help="Go on from the checkpoint of a stopped run of the same --out, where there is one.")
+        parser.add_argument("--checkpoint_every", type=int, default=50, help="Steps from one checkpoint to the next.")
         parser.link_arguments("data.cohort", "model.cohort", apply_on="instantiate", compute_fn=_identity)
 
+    def before_instantiate_classes(self) -> None:
+        self.out = Path(self.config.out)
+        self.run = self.out.with_name(f"{self.out.name}-{self.parser.prog.split()[-1]}")
+        self.settings, self.checkpoint = self.run / "config.yaml", self.run / "last.ckpt"
+        self.stopped = self.config.resume and self.checkpoint.exists()
+        if self.stopped:
+            require_same_settings(self.settings, self.record())
 
-def _identity(cohort):
-    return cohort
+    def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
+        """Lightning's trainer with a CSV log beside any other, and a checkpoint that a stopped run goes on from."""
+        given = self.config_init.trainer
+        loggers = given.logger if isinstance(given.logger, list) else [given.logger] if given.logger else []
+        log = CSVLogger(self.run, name="", version=log_part(self.run, stopped=self.stopped), flush_logs_every_n_steps=10)
+        given.callbacks = [*(given.callbacks or []), *self._saved(given.enable_checkpointing)]
+        return super().instantiate_trainer(logger=[log, *loggers], default_root_dir=self.run, enable_model_summary=False, **kwargs)
+
+    def record(self) -> str:
+        """Everything this run uses, as a config."""
+        return self.parser.dump(self.config, skip_none=False)
+
+    def _saved(self, wanted: bool | None) -> list[ModelCheckpoint]:
+        every = self.config.checkpoint_every
+        return [] if wanted is False else [ModelCheckpoint(self.run, filename="last", every_n_train_steps=every, enable_version_counter=False)]
 
 
 def run_stage(stage: str, arguments: Sequence[str]) -> Path:
@@ -37,25 +74,59 @@ def run_stage(stage: str, arguments: Sequence[str]) -> Path:
     Args:
         stage: ``align`` or ``tune``.
         arguments: As on the command line; ``--config`` files and single settings.
+
+    Raises:
+        ValueError: an argument or a setting is not as expected, or training went wrong.
     """
-    settings = {"run": False, "seed_everything_default": 0, "save_config_callback": None, "parser_kwargs": {"prog": f"bridge {stage}"}}
-    cli = StageCLI(STAGES[stage], CohortData, args=list(arguments), **settings)
-    out = Path(cli.config.out)
-    run = out.with_name(f"{out.name}-{stage}")
-    trainer = _trainer(cli, run)
-    latest = run / "last.ckpt"
-    trainer.fit(cli.model, cli.datamodule, ckpt_path=latest if cli.config.resume and latest.is_file() else None, weights_only=True)
-    (run / "config.yaml").write_text(cli.parser.dump(cli.config, skip_none=False))
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    cli = _parsed(stage, arguments)
+    trainer: lightning.Trainer = cli.trainer
     if trainer.is_global_zero:
-        save(cli.model.bridge, out, {stage: metrics})
-        print(f"{stage}: wrote {out}", flush=True)
-    return out
+        write_settings(cli.settings, cli.record())
+        print("\n".join(_sizes(cli.model.bridge)), flush=True)
+    try:
+        trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.checkpoint if cli.stopped else None, weights_only=True)
+    except SystemExit as error:  # Lightning's answer to Ctrl-C
+        raise KeyboardInterrupt from error
+    bridge = cli.model.whole()
+    if trainer.is_global_zero:
+        save(bridge, cli.out, {stage: {name: float(value) for name, value in trainer.callback_metrics.items()}})
+        _tidy_up(cli)
+        print(f"{stage}: wrote {cli.out}", flush=True)
+    return cli.out
 
 
-def _trainer(cli: StageCLI, run: Path) -> lightning.Trainer:
-    """Lightning's trainer with a CSV log and a checkpoint that a stopped run goes on from."""
-    saved = ModelCheckpoint(run, filename="last", save_last=False, every_n_train_steps=50, enable_version_counter=False)
-    given = {"logger": CSVLogger(run, name="", version="log"), "callbacks": [saved], "default_root_dir": run}
-    chosen = {key: value for key, value in vars(cli.config.trainer).items() if value is not None and key not in given}
-    return lightning.Trainer(**given, **chosen, enable_model_summary=False)
+def _identity(cohort):
+    return cohort
+
+
+def _parsed(stage: str, arguments: Sequence[str]) -> StageCLI:
+    """Everything parsed and built."""
+    settings = {"run": False, "seed_everything_default": 0, "save_config_callback": None}
+    parser = {"prog": f"bridge {stage}", "description": HELP[stage], "exit_on_error": False}
+    tidied = tidy(arguments, ("model.trust",), renamed={"trust": "model.trust"})
+    try:
+        return StageCLI(STAGES[stage], CohortData, args=tidied, parser_kwargs=parser, **settings)
+    except argparse.ArgumentError as error:
+        raise ValueError(f"{short(error)}\nsee: bridge {stage} --help") from error
+    except MisconfigurationException as error:
+        raise ValueError(f"trainer: {error}") from error
+
+
+def _tidy_up(cli: StageCLI) -> None:
+    """One log, and no checkpoint: only a run that was stopped is gone on with."""
+    join_log(cli.run)
+    if cli.checkpoint.is_dir():  # of a sharded strategy
+        shutil.rmtree(cli.checkpoint)
+    cli.checkpoint.unlink(missing_ok=True)
+
+
+def _sizes(bridge: SemanticBridge) -> Iterator[str]:
+    """What is trained, part by part."""
+    for modality, projector in bridge.projectors.items():
+        yield f"projector {modality}: {type(projector).__name__}, {projector.k} prefix tokens, {_count(projector)}"
+    yield f"LLM {bridge.language.name}: {_count(bridge.llm)}"
+
+
+def _count(module: nn.Module) -> str:
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in module.parameters()]
+    return f"{sum(size for size, _ in sizes):,} parameters, {sum(size for size, trained in sizes if trained):,} of them trained"

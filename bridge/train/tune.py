@@ -5,24 +5,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-import lightning
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from bridge.bundle import load
-from bridge.data.batch import Batch, pad
+from bridge.data.batch import IGNORE, Batch, pad
 from bridge.data.cohort import Cohort
 from bridge.language.llm import LLM, Lora, add_lora, load_llm
 from bridge.language.prompts import Prompt
-from bridge.language.questions import questions_for, sample_questions, subjects
+from bridge.language.questions import Asked, questions_for, sample_questions, subjects
 from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.report.gate import training_reference
-from bridge.train.optimise import KeepsTrainedWeights, cosine_schedule, finite, require_trained
+from bridge.train.optimise import cosine_schedule, require_trained
+from bridge.train.stage import Stage
 
 
-class Tune(KeepsTrainedWeights, lightning.LightningModule):
+class Tune(Stage):
     """Joint fine-tuning on questions about a sample's gene and brain side.
 
     Args:
@@ -31,12 +31,13 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
         start: Bundle of stage 1 whose projectors, tags and shared space are taken.
         llm: The LLM; the one of ``start`` where that is given.
         lora: The adapter, in float32 whatever the LLM's dtype.
+        report_text: Text column that is the report to learn; by default a report is composed from regions and facts where there are some.
         learning_rate: Peak for the adapter.
         projector_learning_rate: Peak for projectors and tags.
         weight_decay: Of AdamW.
         modality_dropout: Chance that a modality of a sample that has several is hidden for a step.
         max_tokens: Longest question and answer; a longer one is an error.
-        bad_step_limit: Steps with a non-finite loss that are skipped before the run stops.
+        bad_step_limit: Steps with a loss or gradient that is not finite that are skipped before the run stops.
         trust: Modules outside the packages whose encoder classes may load.
     """
 
@@ -48,6 +49,7 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
         start: str | None = None,
         llm: LLM | None = None,
         lora: Lora | None = None,
+        report_text: str | None = None,
         learning_rate: float = 5e-4,
         projector_learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
@@ -56,45 +58,50 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
         bad_step_limit: int = 10,
         trust: Sequence[str] = (),
     ):
-        super().__init__()
-        self.cohort, self.max_tokens, self.modality_dropout, self.bad_step_limit = cohort, max_tokens, modality_dropout, bad_step_limit
+        super().__init__(bad_step_limit)
+        self.cohort, self.max_tokens, self.modality_dropout = cohort, max_tokens, modality_dropout
         self.rates, self.weight_decay = {"adapter": learning_rate, "projectors": projector_learning_rate}, weight_decay
         language = load_llm(llm := llm or LLM())
         self.bridge = _start(language, cohort, projectors, start, tuple(trust))
         self.bridge.wear(add_lora(self.bridge.language, lora or Lora()))
         self.prompt = Prompt(language.tokenizer, llm.template)
         self.bridge.template = llm.template
-        self.subjects, self.questions = subjects(cohort), questions_for(cohort)
-        self.bad_steps: list[list[str]] = []
+        self.subjects, self.questions = subjects(cohort), questions_for(cohort, report_text)
 
-    def training_step(self, batch: Batch, index: int) -> Tensor | None:
+    def training_step(self, batch: Batch, index: int) -> Tensor:
         """Ask, answer from the prefix, compare with the true answer."""
         logits, targets = self.bridge.answer_logits(batch.values, batch.input_ids, batch.mask, batch.labels)
         loss = F.cross_entropy(logits.float(), targets)
         self.log("answer_tokens", float(len(targets)), batch_size=len(batch))
         self.log("loss", loss, prog_bar=True, batch_size=len(batch))
-        return loss if finite(loss) else self._skip(batch)
+        return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
         logits, targets = self.bridge.answer_logits(batch.values, batch.input_ids, batch.mask, batch.labels)
-        self.log("validation/loss", F.cross_entropy(logits.float(), targets), prog_bar=True, batch_size=len(batch))
+        self.log("validation/loss", F.cross_entropy(logits.float(), targets), prog_bar=True, batch_size=len(batch), sync_dist=True)
+
+    def setup(self, stage: str) -> None:
+        """Leave out samples about which nothing can be asked: a gene alone, say, in a cohort that has no facts and no texts."""
+        silent = [row for row, subject in enumerate(self.subjects) if not self._ask(row, subject.present & set(self.bridge.projectors), seed=[0])]
+        if silent:
+            example = self.subjects[silent[0]].id
+            warnings.warn(f"tune: {len(silent)} samples are left out, nothing can be asked about them; for example {example!r}", stacklevel=2)
+        self.trainer.datamodule.leave_out(silent)
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_index: int) -> Batch:
         """Choose what is hidden and what is asked, as a pure function of (seed, epoch, row)."""
         epoch = self.current_epoch if self.training else 0
         examples = []
         for position, row in enumerate(batch.rows.tolist()):
-            seed = [epoch, row, int(self.training)]
-            present = self._keep(batch, position, np.random.default_rng(seed))
-            asked = sample_questions(self.subjects[row], self.questions, present, seed, count=1)
-            if not asked:
-                raise ValueError(
-                    f"{self.cohort.source}, sample {batch.ids[position]!r}: nothing can be asked of {sorted(present)}; "
-                    "expected region names, facts or a text; leave the sample out or add a text column"
-                )
+            seed = [self.trainer.datamodule.seed, epoch, row, int(self.training)]
+            measured = frozenset(modality for modality in self.bridge.projectors if torch.isfinite(batch.values[modality][position]).any())
+            shown = self._shown(measured, np.random.default_rng(seed))
+            shown, asked = next((each, asked) for each in (shown, measured) if (asked := self._ask(row, each, seed)))
+            for modality in measured - shown:
+                batch.values[modality][position] = torch.nan
             examples.append(self.prompt.example(asked[0].question, asked[0].answer, length=self.max_tokens))
         batch.input_ids, batch.mask = pad([ids for ids, _ in examples], self.prompt.tokenizer.pad_token_id)
-        batch.labels, _ = pad([labels for _, labels in examples], -100)
+        batch.labels, _ = pad([labels for _, labels in examples], IGNORE)
         return batch
 
     def on_fit_start(self) -> None:
@@ -109,24 +116,13 @@ class Tune(KeepsTrainedWeights, lightning.LightningModule):
         optimiser = torch.optim.AdamW(groups, weight_decay=self.weight_decay)
         return cosine_schedule(optimiser, self.trainer.estimated_stepping_batches)
 
-    def _keep(self, batch: Batch, position: int, random: np.random.Generator) -> frozenset[str]:
-        """The modalities shown of one sample; at least one stays."""
-        present = [modality for modality in self.bridge.projectors if torch.isfinite(batch.values[modality][position]).any()]
-        hide = self.training and len(present) > 1 and random.random() < self.modality_dropout
-        hidden = {present[random.integers(len(present))]} if hide else set()
-        for modality in hidden:
-            batch.values[modality][position] = torch.nan
-        return frozenset(present) - hidden
+    def _ask(self, row: int, shown: frozenset[str], seed: list[int]) -> list[Asked]:
+        return sample_questions(self.subjects[row], self.questions, shown, seed, count=1)
 
-    def _skip(self, batch: Batch) -> None:
-        """A bad step is skipped and counted with its samples, never replaced by a loss of 0."""
-        self.bad_steps.append(batch.ids)
-        self.log("bad_steps", float(len(self.bad_steps)), batch_size=len(batch))
-        if len(self.bad_steps) > self.bad_step_limit:
-            raise ValueError(
-                f"tune: {len(self.bad_steps)} steps with a non-finite loss, expected at most {self.bad_step_limit}; "
-                f"last samples: {', '.join(batch.ids[:5])}; check their values, or lower the learning rate"
-            )
+    def _shown(self, measured: frozenset[str], random: np.random.Generator) -> frozenset[str]:
+        """The modalities shown of one sample; one of several may be hidden."""
+        hide = self.training and len(measured) > 1 and random.random() < self.modality_dropout
+        return measured - {sorted(measured)[random.integers(len(measured))]} if hide else measured
 
 
 def _start(language, cohort: Cohort, projectors: dict | None, start: str | None, trust: tuple[str, ...]) -> SemanticBridge:
@@ -135,7 +131,7 @@ def _start(language, cohort: Cohort, projectors: dict | None, start: str | None,
         return _keep_shared_space(load(start, language=language, trust=trust))
     if not projectors:
         raise ValueError("tune, field projectors: found none and no 'start'; give the bundle of stage 1 (--model.start) or projectors")
-    return SemanticBridge.compose(language, cohort, projectors, trust)
+    return SemanticBridge.compose(language, cohort, projectors, trust).train()
 
 
 def _keep_shared_space(bridge: SemanticBridge) -> SemanticBridge:

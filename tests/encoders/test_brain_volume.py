@@ -17,8 +17,9 @@ from nilearn.maskers import NiftiLabelsMasker
 
 from encoders.atlas import read_atlas, read_labels
 from encoders.base import build, record
-from encoders.brain_volume import BrainVolume, write_map
+from encoders.brain_volume import BrainVolume
 from encoders.contract import check
+from encoders.region_map import write_map
 
 SHAPE = (11, 12, 10)
 AFFINE = np.array([[2.0, 0, 0, -11], [0, 2, 0, -13], [0, 0, 2, -9], [0, 0, 0, 1]])

@@ -1,0 +1,47 @@
+# Python 3.11 or newer, pip and make are enough: every target does its own set-up. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+OUT := runs/demo
+PYTEST_ARGS :=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# Waiting threads that spin take the core from the one that works.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: demo test lint clean help
+
+demo: $(VENV)/installed  ## The main job on the default data; OUT=runs/demo says where. Goes on where it was stopped
+	$(BIN)/bridge demo --out $(OUT)
+
+test: export OMP_NUM_THREADS := 1
+test: $(VENV)/installed-tests  ## All tests; PYTEST_ARGS="-k retrieval" for some of them
+	$(BIN)/python -m pytest --durations=10 $(PYTEST_ARGS)
+
+lint: $(VENV)/installed-tests  ## Style and import directions; both are part of the tests too
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+clean:  ## Remove the environment and caches; runs/ and the download cache stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+
+# The stamps are written last: a set-up that was interrupted is done again.
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else "make: found Python %d.%d, expected 3.11 or newer; name one with: make PYTHON=python3.11 ..." % v)'
+	@echo "Setting up $(VENV): a few minutes and about 2 GB, once"
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+# open_clip_torch is only compared with: its torchvision would break `import transformers` beside the CPU build of torch.
+$(VENV)/installed-tests: $(VENV)/installed
+	$(PIP) install -c constraints.txt -e ".[test]"
+	$(PIP) install -c constraints.txt --no-deps open_clip_torch
+	@touch $@

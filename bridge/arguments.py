@@ -1,0 +1,83 @@
+"""The command line as every command takes it: hyphens or underscores, several values after one option, short errors."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from bridge.settings import config_file
+
+#: Lines of jsonargparse that say how it works instead of what is wrong.
+NOISE = ("Does not validate against any", "Subtypes:", "Errors:", "Expected a <class 'NoneType'>", "Given value", "Problem with given class_path")
+
+#: What to write instead of jsonargparse's and Python's spellings.
+PLAIN = (
+    (r'Parser key "([^"]+)":', r"\1:"),
+    (r"Type \S*Callable\[.*?\] expects a function or a callable class: ", ""),
+    (r"<class '(?:[\w.]+\.)?(\w+)'>", r"\1"),
+    (r"Namespace\(", "("),
+    (r"typing\.Literal\[(.*?)\]", r"one of \1"),
+    (r"Expected an? (.+?)\. Got value: (\S+)", r"found \2, expected \1"),
+    (r" Got value: \(.*\)$", ""),
+)
+
+
+def tidy(arguments: Sequence[str], lists: Collection[str] = (), flags: Collection[str] = (), renamed: Mapping[str, str] | None = None) -> list[str]:
+    """Arguments as the parser takes them: ``--id-rule strip casefold`` becomes ``--id_rule=["strip", "casefold"]``.
+
+    Args:
+        arguments: As typed.
+        lists: Options that take several values.
+        flags: Options that need no value: ``--full`` is ``--full=true``.
+        renamed: Short name of an option to its full name.
+    """
+    tidied: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        name, equals, value = _option(waiting.pop(0), renamed or {})
+        if not equals and name.removeprefix("--") in lists:
+            name, equals, value = name, "=", _list(waiting)
+        elif not equals and name.removeprefix("--") in flags and (not waiting or waiting[0].lower() not in ("true", "false")):
+            name, equals, value = name, "=", "true"
+        tidied.append(_shipped(f"{name}{equals}{value}"))
+    return tidied
+
+
+def options(functions: Iterable[Callable], kind: str) -> set[str]:
+    """Parameters of functions whose type begins so, for example ``list[`` or ``bool``."""
+    return {name for function in functions for name, found in function.__annotations__.items() if str(found).startswith(kind)}
+
+
+def short(error: argparse.ArgumentError) -> str:
+    """What is wrong with the arguments or the config, in one line."""
+    lines = [line.strip().lstrip("- ") for line in str(error).splitlines()]
+    text = " ".join(line for line in lines if line and not line.startswith(NOISE))
+    for pattern, plain in PLAIN:
+        text = re.sub(pattern, plain, text)
+    return " ".join(text.split())
+
+
+def _option(argument: str, renamed: Mapping[str, str]) -> tuple[str, str, str]:
+    """Name, equals sign and value of an option; what is not an option stays as it is."""
+    if not argument.startswith("--"):
+        return argument, "", ""
+    name, equals, value = argument[2:].partition("=")
+    head, dot, rest = name.partition(".")
+    head = head.replace("-", "_")
+    return "--" + renamed.get(head + dot + rest, head + dot + rest), equals, value
+
+
+def _list(waiting: list[str]) -> str:
+    """Take what stands before the next option, as one list."""
+    values = []
+    while waiting and not waiting[0].startswith("--"):
+        values.append(waiting.pop(0))
+    return values[0] if len(values) == 1 and values[0].startswith("[") else json.dumps(values)
+
+
+def _shipped(argument: str) -> str:
+    """The path of a shipped configuration where a name is given that is no file here."""
+    before, equals, value = argument.rpartition("=") if argument.startswith("--") else ("", "", argument)
+    return f"{before}{equals}{config_file(value, value)}" if value.endswith(".yaml") else argument

@@ -1,0 +1,70 @@
+"""What a run leaves beside its bundle: the settings it was made with, and one log however often it was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from bridge.data.cohort import whole_file
+
+#: Settings that a run has to share with the one it goes on from.
+FIXED = ("seed_everything", "data", "model")
+
+LOG = "log"
+
+
+def write_settings(path: Path, settings: str) -> None:
+    """Write a run's settings, as YAML."""
+    with whole_file(path) as partial:
+        partial.write_text(settings, encoding="utf-8")
+
+
+def require_same_settings(path: Path, settings: str) -> None:
+    """Refuse to go on from a checkpoint with other settings than it was made with.
+
+    Raises:
+        ValueError: names the first setting that differs.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file beside the checkpoint; begin again with --resume false, or choose another --out")
+    stored, asked = (dict(_flat({key: yaml.safe_load(text).get(key) for key in FIXED})) for text in (path.read_text(encoding="utf-8"), settings))
+    changed = sorted(field for field in stored.keys() | asked.keys() if stored.get(field) != asked.get(field))
+    if changed:
+        raise ValueError(
+            f"{path}, field {changed[0]}: the run that was stopped had {stored.get(changed[0])!r}, this one has {asked.get(changed[0])!r}\n"
+            "go on with the same settings, begin again with --resume false, or choose another --out"
+        )
+
+
+def log_part(run: Path, *, stopped: bool) -> str:
+    """Name of the log folder of this start: ``log``, and ``log-2``, ``log-3`` ... after stops."""
+    parts = sorted(run.glob(f"{LOG}*"))
+    return f"{LOG}-{len(parts) + 1}" if stopped and parts else LOG
+
+
+def join_log(run: Path) -> None:
+    """Make ``log/metrics.csv`` the log of the whole run: of a start that was stopped only the steps before the next one."""
+    parts = [path for path in sorted(run.glob(f"{LOG}*/metrics.csv"), key=lambda path: (len(path.parent.name), path)) if path.stat().st_size]
+    if len(parts) < 2:
+        return
+    tables = [pd.read_csv(path) for path in parts]
+    starts = [table["step"].min() for table in tables[1:]] + [float("inf")]
+    whole = pd.concat([table[table["step"] < start] for table, start in zip(tables, starts, strict=True)], ignore_index=True)
+    with whole_file(run / LOG / "metrics.csv") as partial:
+        whole.to_csv(partial, index=False)
+    for path in parts[1:]:
+        path.unlink()
+        # Lightning leaves nothing else in the folder of a CSV log.
+        path.parent.rmdir()
+
+
+def _flat(settings: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Every single setting with its full name."""
+    if not isinstance(settings, dict):
+        yield name, settings
+        return
+    for key, value in settings.items():
+        yield from _flat(value, f"{name}.{key}" if name else str(key))
