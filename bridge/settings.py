@@ -10,6 +10,7 @@ from pathlib import Path
 # Waiting threads that spin take the core from the one that works: a step can take many times longer on shared cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's, not the user's
 
 #: Messages of libraries about matters that are settled here, by how they begin.
 SETTLED = (
@@ -22,6 +23,7 @@ SETTLED = (
     "Checkpoint directory .* exists and is not empty",
     "The '.*_dataloader' does not have many workers",
     "Experiment logs directory",
+    "Be aware that when using `ckpt_path`",
     "`is_gradient_checkpointing` is deprecated",
     "`gradient_checkpointing_enable` is deprecated",
 )

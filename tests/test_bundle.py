@@ -106,7 +106,7 @@ def test_the_llm_may_have_moved_or_be_in_memory(saved, values, tiny_llm, tmp_pat
     edit(saved / "config.json", llm=str(tmp_path / "gone"))
     expected = logits_of(load(saved, llm=str(tmp_path / "moved")), values)
     assert torch.equal(logits_of(load(saved, language=load_llm(tiny_llm())), values), expected)
-    with pytest.raises(ValueError, match="gone.*cannot be loaded"):
+    with pytest.raises(ValueError, match=r"gone.*cannot be loaded"):
         load(saved)
 
 
@@ -290,3 +290,9 @@ def test_a_projector_is_found_by_its_exact_name_and_arguments_or_not_at_all(spec
     edit(saved / "config.json", projectors=projectors | {"gene": spec})
     with pytest.raises(ValueError, match=f"projector '{spec['class_path']}': .*expected"):
         load(saved)
+
+
+def test_no_sample_of_the_cohort_is_named_in_a_bundle(saved, tiny_cohort):
+    written = "".join(path.read_text() for path in saved.rglob("*") if path.suffix in (".json", ".md"))
+    assert "gene" in written
+    assert not [name for name in tiny_cohort.ids if name in written]

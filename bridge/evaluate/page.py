@@ -36,7 +36,7 @@ def evaluate_bundle(bridge: SemanticBridge, cohort: Cohort, out: Path, *, split:
         rows = cohort.rows(split)
         shared_space(shared_embeddings(bridge, cohort, rows, cohort.texts), [cohort.ids[row] for row in rows], figures / "shared_space.png", seed=seed)
     metrics["report"], texts = report_facts(bridge, cohort, split=split, limit=limit, seed=seed)
-    metrics["prefix_use"] = prefix_use(bridge, cohort, split=split, limit=limit // 2, seed=seed)
+    metrics["prefix_use"] = prefix_use(bridge, cohort, split=split, limit=max(2, limit // 4), seed=seed)
     subsets = [*bridge.projectors, "both"]
     audit_bars({name: metrics["report"][name] for name in subsets}, figures / "audit.png", seed=seed)
     write_json(out / "texts.json", texts)

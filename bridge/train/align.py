@@ -76,6 +76,7 @@ class Align(Stage):
         super().__init__(bad_step_limit)
         if loss not in ("info_nce", "sigmoid"):
             raise ValueError(f"align, field loss: found {loss!r}, expected 'info_nce' or 'sigmoid'")
+        self.pairs = _checked(pairs, list(projectors), cohort.texts)  # before anything large is loaded
         self.cohort, self.side, self.loss = cohort, text or TextSide(), loss
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         language = load_llm(llm or LLM())
@@ -87,7 +88,6 @@ class Align(Stage):
         self.bank = TextBank(language, self.side.layers, self.side.pooling, keep=self.side.lora is None)
         self.bridge.space = SharedSpace(list(projectors), language.width, self.bank.width, dim, self.side.hidden, dropout)
         self.bridge.text = {"layers": list(self.side.layers), "pooling": self.side.pooling}
-        self.pairs = _checked(pairs, list(projectors), cohort.texts)
         self.temperatures = torch.nn.ModuleDict({"~".join(pair): Temperature() for pair in self.pairs})
         self.texts: dict[str, Tensor] = {}
 

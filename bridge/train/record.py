@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bridge.data.cohort import whole_file
 FIXED = ("seed_everything", "data", "model")
 
 LOG = "log"
+CHECKPOINT = "last.ckpt"
 
 
 def write_settings(path: Path, settings: str) -> None:
@@ -55,10 +57,14 @@ def join_log(run: Path) -> None:
     whole = pd.concat([table[table["step"] < start] for table, start in zip(tables, starts, strict=True)], ignore_index=True)
     with whole_file(run / LOG / "metrics.csv") as partial:
         whole.to_csv(partial, index=False)
-    for path in parts[1:]:
-        path.unlink()
-        # Lightning leaves nothing else in the folder of a CSV log.
-        path.parent.rmdir()
+
+
+def clear(run: Path) -> None:
+    """Take away what only a stopped run is gone on with: the checkpoint and the parts of the log."""
+    for path in [run / CHECKPOINT, *run.glob(f"{LOG}-*")]:
+        if path.is_dir():  # a checkpoint too, where the strategy writes one file per process
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
 
 
 def _flat(settings: object, name: str = "") -> Iterator[tuple[str, object]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from bridge.bundle import save
 from bridge.data.module import CohortData
 from bridge.model import SemanticBridge
 from bridge.train.align import Align
-from bridge.train.record import join_log, log_part, require_same_settings, write_settings
+from bridge.train.record import CHECKPOINT, clear, join_log, log_part, require_same_settings, write_settings
 from bridge.train.stage import Stage
 from bridge.train.tune import Tune
 
@@ -46,7 +45,7 @@ class StageCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         self.out = Path(self.config.out)
         self.run = self.out.with_name(f"{self.out.name}-{self.parser.prog.split()[-1]}")
-        self.settings, self.checkpoint = self.run / "config.yaml", self.run / "last.ckpt"
+        self.settings, self.checkpoint = self.run / "config.yaml", self.run / CHECKPOINT
         self.stopped = self.config.resume and self.checkpoint.exists()
         if self.stopped:
             require_same_settings(self.settings, self.record())
@@ -65,7 +64,7 @@ class StageCLI(LightningCLI):
 
     def _saved(self, wanted: bool | None) -> list[ModelCheckpoint]:
         every = self.config.checkpoint_every
-        return [] if wanted is False else [ModelCheckpoint(self.run, filename="last", every_n_train_steps=every, enable_version_counter=False)]
+        return [] if wanted is False else [ModelCheckpoint(self.run, filename=Path(CHECKPOINT).stem, every_n_train_steps=every, enable_version_counter=False)]
 
 
 def run_stage(stage: str, arguments: Sequence[str]) -> Path:
@@ -81,6 +80,8 @@ def run_stage(stage: str, arguments: Sequence[str]) -> Path:
     cli = _parsed(stage, arguments)
     trainer: lightning.Trainer = cli.trainer
     if trainer.is_global_zero:
+        if not cli.stopped:
+            clear(cli.run)
         write_settings(cli.settings, cli.record())
         print("\n".join(_sizes(cli.model.bridge)), flush=True)
     try:
@@ -90,7 +91,8 @@ def run_stage(stage: str, arguments: Sequence[str]) -> Path:
     bridge = cli.model.whole()
     if trainer.is_global_zero:
         save(bridge, cli.out, {stage: {name: float(value) for name, value in trainer.callback_metrics.items()}})
-        _tidy_up(cli)
+        join_log(cli.run)
+        clear(cli.run)
         print(f"{stage}: wrote {cli.out}", flush=True)
     return cli.out
 
@@ -110,14 +112,6 @@ def _parsed(stage: str, arguments: Sequence[str]) -> StageCLI:
         raise ValueError(f"{short(error)}\nsee: bridge {stage} --help") from error
     except MisconfigurationException as error:
         raise ValueError(f"trainer: {error}") from error
-
-
-def _tidy_up(cli: StageCLI) -> None:
-    """One log, and no checkpoint: only a run that was stopped is gone on with."""
-    join_log(cli.run)
-    if cli.checkpoint.is_dir():  # of a sharded strategy
-        shutil.rmtree(cli.checkpoint)
-    cli.checkpoint.unlink(missing_ok=True)
 
 
 def _sizes(bridge: SemanticBridge) -> Iterator[str]:

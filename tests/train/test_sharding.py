@@ -1,0 +1,84 @@
+"""FSDP2 on the CPU: a sharded stage trains as a whole one, and its bundle is whole."""
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from lightning.pytorch.strategies import ModelParallelStrategy
+from torch.distributed.tensor import DTensor
+
+from bridge.bundle import load, save
+from bridge.language.llm import LLM
+from bridge.train.align import TextSide
+
+ROOT = Path(__file__).resolve().parents[2]
+ALONE = functools.partial(ModelParallelStrategy, data_parallel_size=1, tensor_parallel_size=1, save_distributed_checkpoint=False, process_group_backend="gloo")
+
+
+@pytest.fixture(autouse=True)
+def no_process_group_stays(monkeypatch):
+    """Lightning leaves its process group and its variables behind."""
+    for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("stage", ["align", "tune"])
+def test_a_sharded_stage_learns_what_a_whole_one_learns(align, tune, data, fit, weights, stage):
+    """All samples in one batch, so that their order makes no difference; sums are added up in another order."""
+    learned = []
+    for strategy in ("auto", ALONE()):
+        batches = data(16)
+        module = {"align": align, "tune": functools.partial(tune, modality_dropout=0.0)}[stage](batches.cohort)
+        trainer, _ = fit(module, batches, max_steps=3, strategy=strategy, limit_val_batches=0)
+        if strategy != "auto":
+            assert any(isinstance(parameter, DTensor) for parameter in module.parameters())
+        module.whole()
+        learned.append({name: value for name, value in weights(module).items() if module.get_parameter(name).requires_grad})
+    whole, sharded = learned
+    assert whole.keys() == sharded.keys()
+    for name in whole:
+        assert whole[name].shape == sharded[name].shape, name
+        assert torch.allclose(whole[name], sharded[name], atol=2e-5), name
+
+
+def test_frozen_bfloat16_and_trained_float32_weights_share_a_layer(tune, data, fit, tiny_llm, tmp_path):
+    batches = data(8)
+    module = tune(batches.cohort, llm=LLM(str(tiny_llm()), dtype="bfloat16"))
+    trainer, losses = fit(module, batches, max_steps=2, strategy=ALONE())
+    assert all(torch.isfinite(torch.tensor(losses)))
+    again = load(save(module.whole(), tmp_path / "bundle"), language=None)
+    assert again.finite_trained()
+
+
+def test_an_adapter_on_the_text_side_is_sharded_too(align, data, fit):
+    from bridge.language.llm import Lora
+
+    batches = data(16)
+    module = align(batches.cohort, text=TextSide(layers=(0, 2), lora=Lora(r=4, alpha=8, dropout=0.0)))
+    _, losses = fit(module, batches, max_steps=2, strategy=ALONE())
+    assert all(torch.isfinite(torch.tensor(losses)))
+
+
+def test_a_stage_on_two_processes_writes_one_whole_bundle(tiny_llm, tiny_cohort_file, tmp_path):
+    fragment = yaml.safe_load((ROOT / "configs" / "strategy" / "fsdp2.yaml").read_text())
+    fragment |= {"accelerator": "cpu", "devices": 2, "max_steps": 2, "enable_progress_bar": False, "limit_val_batches": 1}
+    fragment["strategy"]["init_args"]["data_parallel_size"] = 2
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(fragment))
+    command = [sys.executable, "-m", "bridge", "tune", "--config", "configs/tune_me-llama-13b.yaml", "--trainer", str(tmp_path / "two.yaml")]
+    command += ["--data.cohort", str(tiny_cohort_file), "--model.llm.path", str(tiny_llm("llama-2", key_value_heads=4)), "--out", str(tmp_path / "bundle")]
+    command += ["--model.projectors", "{gene: {class_path: bridge.project.mlp.LinearProjector}, brain: {class_path: bridge.project.identity.IdentityValue}}"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "BRIDGE_CACHE": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("wrote") == 1
+    bridge = load(tmp_path / "bundle")
+    assert any(parameter.abs().sum() > 0 for name, parameter in bridge.named_parameters() if "lora_B" in name)
+    assert not list(tmp_path.glob("*.partial*"))
