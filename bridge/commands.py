@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -296,6 +297,9 @@ def _modality(given: Path_fr | dict[str, Any]) -> dict[str, Any]:
     read = yaml.safe_load(Path(given).read_text(encoding="utf-8"))
     if not isinstance(read, dict):
         raise ValueError(f"{given}: found {type(read).__name__}, expected source, class_path and init_args; see configs/encoders")
+    open_fields = [name for name, text in read.get("init_args", {}).get("provenance", {}).items() if "<" in str(text)]
+    if open_fields:
+        warnings.warn(f"{given}: provenance still has <...> in {', '.join(open_fields)}; copy the file and fill it in, it is stored in the card", stacklevel=2)
     return read
 
 

@@ -26,7 +26,7 @@ def test_the_contracts_of_pyproject_are_kept(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("found", "instead"),
     [
-        ('"weights",\n    "model",', '"model",\n    "weights",'),
+        ('"train",\n    "evaluate",', '"evaluate",\n    "train",'),
         ('    "settings",\n', ""),
         ('"bridge.** -> encoders.region_map"', ""),
     ],

@@ -48,7 +48,6 @@ def save_checkpoint(
         layers: Decoder layers.
     """
     tokenizer = tiny_tokenizer(form)
-    torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer) + rows,
         hidden_size=32,
@@ -61,7 +60,9 @@ def save_checkpoint(
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    model = LlamaForCausalLM(config)
+    with torch.random.fork_rng(devices=[]):  # the caller's own seed goes on as if no checkpoint had been made
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config)
     model.save_pretrained(folder, max_shard_size="20KB" if files.startswith("sharded") else "1GB")
     tokenizer.save_pretrained(folder)
     if files.endswith("bin"):

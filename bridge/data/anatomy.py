@@ -128,17 +128,17 @@ def describe(values: Float[np.ndarray, " regions"], regions: Regions) -> str:
 
 def side_contrast(values: Float[np.ndarray, " regions"], regions: Regions) -> float:
     """Mean left-minus-right difference over paired regions, in standard deviations of the map."""
-    return _in_deviations((values[regions.left] - values[regions.right]).mean(), values)
+    return _in_deviations(float((values[regions.left] - values[regions.right]).mean()), values)
 
 
 def tissue_contrast(values: Float[np.ndarray, " regions"], regions: Regions) -> float:
     """Mean of cortex minus mean of subcortex and brain stem, in standard deviations of the map."""
-    return _in_deviations(values[regions.cortical].mean() - values[~regions.cortical].mean(), values)
+    return _in_deviations(float(values[regions.cortical].mean() - values[~regions.cortical].mean()), values)
 
 
 def _in_deviations(difference: float, values: Float[np.ndarray, " regions"]) -> float:
     deviation = float(values.std())
-    return float(difference) / deviation if deviation > 0 else 0.0
+    return difference / deviation if deviation > 0 else 0.0
 
 
 def _contrast_sentence(contrast: float, margin: float, sides: tuple[str, str]) -> str:

@@ -39,10 +39,10 @@ class Grouping(NamedTuple):
 
 
 def build_cohort(
-    out: Path,
+    out: Path | str,
     modalities: dict[str, dict],
     *,
-    table: Path | None = None,
+    table: Path | str | None = None,
     texts: Sequence[str] = (),
     facts: dict[str, str] | None = None,
     group: str | None = None,
@@ -204,7 +204,7 @@ def _require_modalities(modalities: dict[str, dict], facts: dict[str, str], norm
             raise ValueError(f"{field}: no modality {unknown[0]!r}; expected one of {', '.join(modalities)}")
 
 
-def _require_settings(join: str, table: Path | None, of_table: dict[str, object]) -> None:
+def _require_settings(join: str, table: Path | str | None, of_table: dict[str, object]) -> None:
     if join not in JOINS:
         raise ValueError(f"join: found {join!r}, expected {' or '.join(JOINS)}")
     given = [name for name, value in of_table.items() if value]

@@ -82,7 +82,10 @@ class Cohort:
         path = Path(path)
         if not path.is_file():
             raise ValueError(f"{path}: no such file; make one with: bridge data default --out {path.parent} (or bridge data build)")
-        return cls(anndata.read_h5ad(path), str(path))
+        try:
+            return cls(anndata.read_h5ad(path), str(path))
+        except (OSError, KeyError) as error:
+            raise ValueError(f"{path}: not a cohort ({str(error).splitlines()[0]}); expected an .h5ad file made with: bridge data build") from error
 
     def write(self, path: str | Path) -> None:
         """Write a cohort file, whole or not at all."""

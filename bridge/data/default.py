@@ -63,7 +63,7 @@ def build_default(
     releases = read_releases(files)
     taken, counts = _taken(releases, None if full else genes, seed)
     samples = describe_genes(taken, releases)
-    samples["split"] = split_by_group(samples["group"], seed=seed)
+    samples["split"] = split_by_group(samples["group"].tolist(), seed=seed)
     vectors = np.asarray((embedder or _minilm())(samples["molecular_name"].tolist()), dtype=np.float32)
     release = releases.ontology.release
     name_encoder = load_class(VECTORS)(dim=vectors.shape[1], provenance=gene_provenance(release) | provenance)

@@ -15,7 +15,7 @@ from bridge.evaluate.retrieval import CONFIDENCE, bootstrap_interval
 
 
 def permutation_p(
-    scores: Float[np.ndarray, "texts truths"], groups: Sequence | None = None, *, resamples: int = 10_000, seed: int = 0
+    scores: Float[np.ndarray, "texts truths"], groups: Sequence | np.ndarray | None = None, *, resamples: int = 10_000, seed: int = 0
 ) -> dict[str, float | int | None]:
     """Texts scored against their own truth and against the truth of the other samples.
 
@@ -47,7 +47,7 @@ def permutation_p(
 
 
 def share_better(
-    nll_true: Float[np.ndarray, " samples"], nll_other: Float[np.ndarray, " samples"], groups: Sequence | None = None
+    nll_true: Float[np.ndarray, " samples"], nll_other: Float[np.ndarray, " _"], groups: Sequence | np.ndarray | None = None
 ) -> dict[str, float | int | None]:
     """Share of samples whose text is more likely (lower NLL) under their own input than under another.
 

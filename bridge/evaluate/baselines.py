@@ -37,8 +37,8 @@ class Axes(NamedTuple):
 
 
 def baseline_table(
-    sides: dict[str, tuple[Float[np.ndarray, "train features"], Float[np.ndarray, "test features"]]],
-    groups: Sequence | None = None,
+    sides: dict[str, tuple[Float[np.ndarray, "train _"], Float[np.ndarray, "test _"]]],
+    groups: Sequence | np.ndarray | None = None,
     *,
     permuted: bool = False,
     seed: int = 0,
@@ -65,12 +65,12 @@ def baseline_table(
 
 
 def ridge_retrieval(
-    train_x: Float[np.ndarray, "train x"],
-    train_y: Float[np.ndarray, "train y"],
-    test_x: Float[np.ndarray, "test x"],
-    test_y: Float[np.ndarray, "test y"],
+    train_x: Float[np.ndarray, "_ x"],
+    train_y: Float[np.ndarray, "_ y"],
+    test_x: Float[np.ndarray, "_ _"],
+    test_y: Float[np.ndarray, "_ _"],
     *,
-    groups: Sequence | None = None,
+    groups: Sequence | np.ndarray | None = None,
     penalties: Sequence[float] = PENALTIES,
 ) -> Float[np.ndarray, "test test"]:
     """Cosine between y predicted from x by ridge regression and the measured y, both less the training mean.
@@ -88,12 +88,12 @@ def ridge_retrieval(
 
 
 def cca_retrieval(
-    train_x: Float[np.ndarray, "train x"],
-    train_y: Float[np.ndarray, "train y"],
-    test_x: Float[np.ndarray, "test x"],
-    test_y: Float[np.ndarray, "test y"],
+    train_x: Float[np.ndarray, "_ x"],
+    train_y: Float[np.ndarray, "_ y"],
+    test_x: Float[np.ndarray, "_ _"],
+    test_y: Float[np.ndarray, "_ _"],
     *,
-    groups: Sequence | None = None,
+    groups: Sequence | np.ndarray | None = None,
     components: int = 100,
     shrinkages: Sequence[float] = SHRINKAGES,
 ) -> Float[np.ndarray, "test test"]:
@@ -136,9 +136,7 @@ def principal_axes(rows: Float[np.ndarray, "rows features"]) -> Axes:
     return Axes(mean, right[kept].T, left[:, kept] * singular[kept], singular[kept] ** 2 / len(rows))
 
 
-def vector_features(
-    train: Float[np.ndarray, "train features"], test: Float[np.ndarray, "test features"]
-) -> tuple[Float[np.ndarray, "train features"], Float[np.ndarray, "test features"]]:
+def vector_features(train: Float[np.ndarray, "train _"], test: Float[np.ndarray, "test _"]) -> tuple[Float[np.ndarray, "train _"], Float[np.ndarray, "test _"]]:
     """Vectors with mean 0 and scale 1 on the training rows; a missing value (NaN) becomes the training mean.
 
     Raises:
@@ -199,7 +197,7 @@ def _whitening(side: Axes, shrinkage: float) -> np.ndarray:
 
 
 def _inner_choice(
-    similarities: Callable[[Sides, Sequence[float]], Iterator[np.ndarray]], sides: Sides, groups: Sequence | None, candidates: Sequence[float]
+    similarities: Callable[[Sides, Sequence[float]], Iterator[np.ndarray]], sides: Sides, groups: Sequence | np.ndarray | None, candidates: Sequence[float]
 ) -> float:
     train_x, train_y = sides[:2]
     groups = np.arange(len(train_x)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]

@@ -20,7 +20,7 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 Bar = tuple[float | None, float | None, float | None]
 
 
-def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
+def new_figure(width: float | int, height: float | int, layout: str | None = "constrained") -> Figure:
     """An empty figure, inches."""
     return Figure(figsize=(width, height), layout=layout)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -21,7 +22,7 @@ from bridge.evaluate.canvas import MARKERS, Bar, caption, colour, grouped_bars, 
 ZERO, NOTHING = 1e-4, 1e-30
 INTERVAL = "whiskers: 95 % bootstrap over groups"
 
-Curve = tuple[Sequence[float], Sequence[float]]
+Curve = tuple[Sequence[float | int], Sequence[float | int]]
 
 
 def loss_curves(source: str | Path | Mapping[str, Curve], path: str | Path, *, title: str = "Loss", n: int | None = None, seed: int | None = None) -> Path:
@@ -61,7 +62,7 @@ def read_losses(source: str | Path) -> dict[str, Curve]:
     return {column: (rows["step"].tolist(), rows[column].tolist()) for column, rows in kept.items()}
 
 
-def retrieval_bars(rows: Mapping[str, Mapping[str, float | None]], path: str | Path, *, k: int = 10, seed: int | None = None) -> Path:
+def retrieval_bars(rows: Mapping[str, Mapping[str, Any]], path: str | Path, *, k: int = 10, seed: int | None = None) -> Path:
     """Recall at k per direction: the bridge beside ridge, CCA and its permuted control, and the chance line.
 
     Args:
@@ -85,7 +86,7 @@ def retrieval_bars(rows: Mapping[str, Mapping[str, float | None]], path: str | P
 
 
 def audit_bars(
-    report: Mapping[str, Mapping[str, float | None]],
+    report: Mapping[str, Mapping[str, Any]],
     path: str | Path,
     *,
     scores: Sequence[str] = ("region_precision", "phenotype_precision"),
@@ -248,7 +249,7 @@ def _spread(labels: Sequence[str], count: int = 6) -> list[str]:
     return [labels[row] for row in np.unique(np.linspace(0, len(labels) - 1, count).astype(int))]
 
 
-def _bars(row: Mapping[str, float | None], keys: Mapping[str, str]) -> dict[str, Bar]:
+def _bars(row: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Bar]:
     known = {series: key for series, key in keys.items() if key in row}
     return {series: (row[key], row.get(f"{key}_low"), row.get(f"{key}_high")) for series, key in known.items()}
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 CONFIDENCE = 0.95
 
 
-def ranks(similarity: Float[np.ndarray, "queries candidates"], target: Int[np.ndarray, " queries"] | None = None) -> Float[np.ndarray, " queries"]:
+def ranks(similarity: Float[np.ndarray, "queries candidates"], target: Int[np.ndarray, " _"] | None = None) -> Float[np.ndarray, " queries"]:
     """Rank of the right candidate of each query; 1 is best, ties get the mean of the ranks they share.
 
     The mean rank keeps a model that scores all candidates alike at chance, wherever its right candidate stands.
@@ -32,7 +32,7 @@ def ranks(similarity: Float[np.ndarray, "queries candidates"], target: Int[np.nd
 
 def retrieval_scores(
     similarity: Float[np.ndarray, "queries candidates"],
-    groups: Sequence | None = None,
+    groups: Sequence | np.ndarray | None = None,
     ks: Sequence[int] = (1, 5, 10),
     resamples: int = 1000,
     seed: int = 0,
@@ -66,7 +66,7 @@ def retrieval_scores(
 
 
 def embedding_retrieval(
-    query: Float[np.ndarray, "samples dim"], candidates: Float[np.ndarray, "samples dim"], groups: Sequence | None = None, **options
+    query: Float[np.ndarray, "samples dim"], candidates: Float[np.ndarray, "samples dim"], groups: Sequence | np.ndarray | None = None, **options
 ) -> dict[str, float | int | None]:
     """:func:`retrieval_scores` of the cosine between two sets of embeddings in one space, row i with row i."""
     return retrieval_scores(cosine_similarity(query, candidates), groups, **options)
@@ -78,7 +78,7 @@ def cosine_similarity(query: Float[np.ndarray, "queries dim"], candidates: Float
 
 
 def bootstrap_interval(
-    values: Float[np.ndarray, " samples"], groups: Sequence | None = None, *, resamples: int = 1000, seed: int = 0
+    values: Float[np.ndarray, " samples"], groups: Sequence | np.ndarray | None = None, *, resamples: int = 1000, seed: int = 0
 ) -> tuple[float | None, float | None]:
     """95 % percentile interval of the mean, whole groups drawn with replacement; (None, None) below two groups or without resamples.
 
@@ -96,7 +96,12 @@ def bootstrap_interval(
 
 
 def paired_difference(
-    hits_a: Float[np.ndarray, " samples"], hits_b: Float[np.ndarray, " samples"], groups: Sequence | None = None, *, resamples: int = 1000, seed: int = 0
+    hits_a: Float[np.ndarray, " samples"],
+    hits_b: Float[np.ndarray, " _"],
+    groups: Sequence | np.ndarray | None = None,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> tuple[float | None, float | None, float | None]:
     """Mean of a minus mean of b on the same samples, with its 95 % interval over groups: (difference, low, high).
 
@@ -122,7 +127,7 @@ def _mean(values: np.ndarray) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _group_totals(values: np.ndarray, groups: Sequence | None) -> tuple[np.ndarray, np.ndarray]:
+def _group_totals(values: np.ndarray, groups: Sequence | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     if np.isnan(values).any():
         raise ValueError(f"bootstrap: {int(np.isnan(values).sum())} of {len(values)} scores are NaN, expected numbers; leave undefined samples out")
     groups = np.arange(len(values)) if groups is None else np.asarray(groups)

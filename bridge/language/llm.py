@@ -33,12 +33,14 @@ class LLM:
         dtype: Of the base weights; ``auto`` is bfloat16 where there is a GPU and float32 elsewhere.
         checkpointing: Recompute activations in training, to save memory.
         template: Prompt form, see :class:`bridge.language.prompts.Prompt`.
+        notice: Terms of the LLM that must stand under what it writes.
     """
 
     path: str = DEFAULT
     dtype: str = "auto"
     checkpointing: bool = False
     template: str = "auto"
+    notice: str = ""
 
 
 @dataclasses.dataclass
@@ -66,12 +68,14 @@ class LanguageModel:
         model: The LLM, with its adapters where it has some.
         tokenizer: Its tokenizer.
         name: Where it was loaded from.
+        notice: Terms that must stand under what it writes.
         digest: Its fingerprint, for a model whose weights are divided over cards and cannot be read any more.
     """
 
     model: nn.Module
     tokenizer: PreTrainedTokenizerBase
     name: str
+    notice: str = ""
     digest: str = ""
 
     @property
@@ -115,7 +119,7 @@ def load_llm(llm: LLM | str | Path = DEFAULT) -> LanguageModel:
     ensure_pad_token(tokenizer, model)
     if llm.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return LanguageModel(model, tokenizer, llm.path)
+    return LanguageModel(model, tokenizer, llm.path, llm.notice)
 
 
 @contextlib.contextmanager
@@ -190,8 +194,10 @@ def fingerprint(language: LanguageModel, adapter: str = "") -> str:
     for name, tensor in sorted(model.state_dict().items()):
         if "lora_" not in name or (adapter and f".{adapter}." in name):
             flat = tensor.detach().flatten()
-            sample = flat[:: max(1, flat.numel() // 256)][:256].float().cpu().numpy()
-            digest.update(name.replace(".base_layer", "").encode() + sample.tobytes())
+            # A base LLM is the same whether it was loaded in bfloat16, as on a GPU, or in float32.
+            dtype = torch.float32 if "lora_" in name else torch.bfloat16
+            sample = flat[:: max(1, flat.numel() // 256)][:256].to(dtype).cpu().contiguous().view(torch.uint8)
+            digest.update(name.replace(".base_layer", "").encode() + sample.numpy().tobytes())
     return digest.hexdigest()
 
 

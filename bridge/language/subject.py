@@ -101,7 +101,7 @@ def fact_vocabulary(cohort: Cohort) -> dict[str, tuple[str, ...]]:
     return vocabulary
 
 
-def subjects(cohort: Cohort, rows: Iterable[int] | None = None) -> list[Subject]:
+def subjects(cohort: Cohort, rows: Iterable[int | np.integer] | None = None) -> list[Subject]:
     """The samples in these rows, in this order; every sample when None."""
     maps = {modality: _map_reader(cohort, modality, names) for modality, names in region_names(cohort).items()}
     measured = {modality: np.isfinite(cohort.raw(modality)).any(axis=1) for modality in cohort.modalities}

@@ -21,7 +21,7 @@ def training_reference(bridge: SemanticBridge, cohort: Cohort) -> dict:
         values = values[torch.isfinite(values).any(dim=1)]
         each = _norm(bridge.encoders[modality](values.to(bridge.llm.device)))
         norms[modality] = [float(each.min()), float(each.max())]
-    return {"training": Reference.of(cohort).to_dict(), "norms": norms, "notices": _notices(cohort)}
+    return {"training": Reference.of(cohort).to_dict(), "norms": norms, "notices": [*_notices(cohort), *filter(None, [bridge.language.notice])]}
 
 
 def _notices(cohort: Cohort) -> list[str]:

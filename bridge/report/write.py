@@ -60,7 +60,7 @@ def read_input(bridge: SemanticBridge, modality: str, source: Path, sample: str 
     """Raw and normalised values of one sample from a file, read by the modality's own encoder.
 
     Raises:
-        ValueError: the bundle has no such modality, the card differs, or the file holds several samples and none is named.
+        ValueError: the bundle has no such modality, the file does not fit its encoder, or the file holds several samples and none is named.
     """
     if modality not in bridge.encoders:
         raise ValueError(f"input {modality!r}: this bundle reads {list(bridge.encoders)}")

@@ -123,7 +123,7 @@ class Align(Stage):
         both, temperature = self.both(pair, embeddings), self.temperatures["~".join(pair)]
         left, right = (embeddings[name][0][both] for name in pair)
         if self.loss == "sigmoid":
-            return sigmoid_loss(left, right, temperature.scale, temperature.bias, groups[both])
+            return sigmoid_loss(left, right, temperature.scale, temperature.bias.reshape(()), groups[both])
         return info_nce(left, right, temperature.scale, groups[both])
 
     def on_validation_epoch_start(self) -> None:

@@ -30,7 +30,7 @@ class Temperature(nn.Module):
         """The scale that multiplies cosines."""
         with torch.no_grad():  # the weight itself: a clamp in the graph would have no gradient to come down by
             self.log_scale.clamp_(max=math.log(MAX_SCALE))
-        return self.log_scale.exp()
+        return self.log_scale.exp().reshape(())  # FSDP2 holds a scalar as a vector of one
 
 
 def require_pairs(n: int, groups: Int[Tensor, " batch"] | None = None) -> None:

@@ -135,8 +135,8 @@ def test_two_subjects_with_one_seed_are_asked_different_things():
 
 def test_the_report_is_drawn_more_often_than_a_single_question():
     cohort = make_cohort()
-    (subject,) = subjects(cohort, [1])
-    first = [sample_questions(subject, questions_for(cohort), ("brain", "gene"), seed, count=1)[0].name for seed in range(400)]
+    (subject,), questions = subjects(cohort, [1]), questions_for(cohort)
+    first = [sample_questions(subject, questions, ("brain", "gene"), seed, count=1)[0].name for seed in range(400)]
     assert first.count("report") > 2 * first.count("highest:brain")
 
 

@@ -45,9 +45,9 @@ def align(tiny_llm, projectors):
     """``align(cohort, **settings)``: stage 1."""
 
     def make(cohort, pairs=None, text=None, **settings):
+        llm, text = LLM(str(tiny_llm())), text or TextSide(layers=(0, 1))
         torch.manual_seed(0)
-        text = text or TextSide(layers=(0, 1))
-        return Align(cohort, projectors, pairs or PAIRS, llm=LLM(str(tiny_llm())), text=text, dim=16, **({"dropout": 0.0} | settings))
+        return Align(cohort, projectors, pairs or PAIRS, llm=llm, text=text, dim=16, **({"dropout": 0.0} | settings))
 
     return make
 
@@ -57,9 +57,9 @@ def tune(tiny_llm, projectors):
     """``tune(cohort, **settings)``: stage 2 without a stage 1."""
 
     def make(cohort, llm=None, lora=None, **settings):
+        llm, chosen = llm or LLM(str(tiny_llm())), settings if settings.get("start") else settings | {"projectors": projectors}
         torch.manual_seed(0)
-        chosen = settings if settings.get("start") else settings | {"projectors": projectors}
-        return Tune(cohort, llm=llm or LLM(str(tiny_llm())), lora=lora or Lora(r=4, alpha=8, dropout=0.0), **chosen)
+        return Tune(cohort, llm=llm, lora=lora or Lora(r=4, alpha=8, dropout=0.0), **chosen)
 
     return make
 

@@ -85,7 +85,7 @@ def test_a_pair_that_a_batch_lacks_is_passed_over(align, data, fit):
 
 def test_a_batch_of_one_is_refused_for_it_has_no_negatives(align, data, fit):
     batches = data(1)
-    with pytest.raises(ValueError, match="found 1 pair.*at least 2"):
+    with pytest.raises(ValueError, match=r"found 1 pair.*at least 2"):
         fit(align(batches.cohort), batches, max_steps=1)
 
 

@@ -1,5 +1,7 @@
 """The schedule, the refusal to train on nothing, and gradients that cannot be used."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ def test_the_rate_rises_to_its_peak_and_falls_to_zero():
         schedule["scheduler"].step()
     assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)])
     assert rates[10] == 2.0
-    assert all(later < earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[10:]))
     assert rates[100] == pytest.approx(0.0, abs=1e-12)
 
 

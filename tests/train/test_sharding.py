@@ -13,7 +13,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.distributed.tensor import DTensor
 
 from bridge.bundle import load, save
-from bridge.language.llm import LLM
+from bridge.language.llm import LLM, Lora
 from bridge.train.align import TextSide
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ def test_a_sharded_stage_learns_what_a_whole_one_learns(align, tune, data, fit, 
     for strategy in ("auto", ALONE()):
         batches = data(16)
         module = {"align": align, "tune": functools.partial(tune, modality_dropout=0.0)}[stage](batches.cohort)
-        trainer, _ = fit(module, batches, max_steps=3, strategy=strategy, limit_val_batches=0)
+        fit(module, batches, max_steps=3, strategy=strategy, limit_val_batches=0)
         if strategy != "auto":
             assert any(isinstance(parameter, DTensor) for parameter in module.parameters())
         module.whole()
@@ -52,15 +52,13 @@ def test_a_sharded_stage_learns_what_a_whole_one_learns(align, tune, data, fit, 
 def test_frozen_bfloat16_and_trained_float32_weights_share_a_layer(tune, data, fit, tiny_llm, tmp_path):
     batches = data(8)
     module = tune(batches.cohort, llm=LLM(str(tiny_llm()), dtype="bfloat16"))
-    trainer, losses = fit(module, batches, max_steps=2, strategy=ALONE())
+    _, losses = fit(module, batches, max_steps=2, strategy=ALONE())
     assert all(torch.isfinite(torch.tensor(losses)))
-    again = load(save(module.whole(), tmp_path / "bundle"), language=None)
+    again = load(save(module.whole(), tmp_path / "bundle"))
     assert again.finite_trained()
 
 
 def test_an_adapter_on_the_text_side_is_sharded_too(align, data, fit):
-    from bridge.language.llm import Lora
-
     batches = data(16)
     module = align(batches.cohort, text=TextSide(layers=(0, 2), lora=Lora(r=4, alpha=8, dropout=0.0)))
     _, losses = fit(module, batches, max_steps=2, strategy=ALONE())

@@ -1,0 +1,309 @@
+"""Every command by its own words: what it writes, what it explains, and how it refuses."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from bridge import commands
+from bridge.__main__ import COMMANDS, main
+from bridge.arguments import tidy
+from bridge.bundle import load
+from bridge.data.cohort import Cohort
+
+ROOT = Path(__file__).resolve().parents[1]
+VERBS = [[verb] for verb in COMMANDS] + [["data", "default"], ["data", "build"], ["embed", "encoder"], ["embed", "text"]]
+CPU = "--trainer.accelerator cpu --trainer.enable_progress_bar false --trainer.max_steps 2"
+
+
+@pytest.fixture
+def bridge_command(capsys, tmp_path, monkeypatch):
+    """``bridge_command("data build ...")``: run it in an empty folder; the status, what it printed, and what it complained of."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(line):
+        capsys.readouterr()
+        try:
+            status = main(shlex.split(line))
+        except SystemExit as end:
+            status = end.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_llm, tiny_cohort_file, tmp_path_factory):
+    """A bundle after two steps of each stage."""
+    folder = tmp_path_factory.mktemp("bundles")
+    common = f"--data.cohort {tiny_cohort_file} --model.llm.path {tiny_llm('chatml')} {CPU}"
+    brain = "--model.projectors.brain '{class_path: bridge.project.identity.IdentityValue, init_args: {extremes: 4}}'"
+    text = f"{brain} --model.pairs '{{brain~anatomy: 1.0, gene~clinical: 1.0}}' --model.text.layers '[0, 1]'"
+    assert main(shlex.split(f"align --config smoke.yaml {text} {common} --out {folder}/aligned")) == 0
+    assert main(shlex.split(f"tune --config tune.yaml {common} --model.start {folder}/aligned --out {folder}/bundle")) == 0
+    return folder / "bundle"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Files of a study: gene vectors, a table of regions, and a table of persons; one person has no scan."""
+    random, ids = np.random.default_rng(0), [f"sub-{number:02d}" for number in range(1, 21)]
+    anndata.AnnData(obs=pd.DataFrame(index=ids), obsm={"X_scgpt": random.normal(size=(20, 6))}).write_h5ad(tmp_path / "genes.h5ad")
+    regions = pd.DataFrame(random.normal(2.5, 0.2, size=(19, 3)), index=ids[1:], columns=["left cuneus", "right cuneus", "left insula"])
+    regions.to_csv(tmp_path / "thickness.csv", index_label="id")
+    people = {
+        "id": ids,
+        "family": [f"f{number // 2}" for number in range(20)],
+        "notes": "Walks well.",
+        "second": "Sleeps well.",
+        "diagnoses": "ataxia; seizure",
+    }
+    pd.DataFrame(people).to_csv(tmp_path / "people.csv", index=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_help_explains_a_command_and_every_option_of_ours(bridge_command, verb):
+    status, said, complained = bridge_command(" ".join([*verb, "--help"]))
+    assert (status, complained) == (0, "")
+    assert said.startswith(f"usage: bridge {verb[0]}")
+    assert COMMANDS[verb[0]].purpose.split()[0] in said or len(verb) == 2
+    silent = re.findall(r"^  --(\S+)(?: \S+)?(?:\n {8,}| {2,})\((?:required|type)", said, re.MULTILINE)
+    assert not silent
+
+
+def test_bridge_alone_names_every_command(bridge_command):
+    for line in ("", "--help", "-h"):
+        status, said, _ = bridge_command(line)
+        assert status == 0
+        assert all(verb in said and command.purpose in said for verb, command in COMMANDS.items())
+
+
+def test_a_cohort_is_built_from_tables_with_one_line(bridge_command, study):
+    line = "data build --out cohort.h5ad --gene genes.h5ad#obsm:X_scgpt --brain thickness.csv --table people.csv --texts notes second"
+    status, said, complained = bridge_command(f"{line} --facts.diagnoses gene --group family --id-column id --normalise.brain global")
+    assert status == 0, complained
+    assert "cohort.h5ad: 20 samples" in said
+    assert "gene 20, brain 19" in said
+    cohort = Cohort.read("cohort.h5ad")
+    assert cohort.texts == ["notes", "second"]
+    assert cohort.facts == {"diagnoses": "gene"}
+    assert cohort.card("brain").names == ("left cuneus", "right cuneus", "left insula")
+    assert cohort.card("brain").normalisation["method"] == "global"
+    assert pd.read_csv("cohort.unjoined.csv")["id"].tolist() == ["sub-01"]
+
+
+def test_what_a_build_would_use_can_be_printed_and_used(bridge_command, study):
+    line = "data build --out cohort.h5ad --gene genes.h5ad --group family --table people.csv"
+    status, said, _ = bridge_command(f"{line} --print_config")
+    assert status == 0
+    Path("build.yaml").write_text(said)
+    assert yaml.safe_load(said)["group"] == "family"
+    assert bridge_command("data build --config build.yaml")[0] == 0
+    assert Cohort.read("cohort.h5ad").modalities == ["gene"]
+
+
+def test_images_are_refused_without_an_atlas(bridge_command, tmp_path):
+    (tmp_path / "maps").mkdir()
+    status, _, complained = bridge_command("data build --out cohort.h5ad --brain maps")
+    assert status == 2
+    assert "pass --atlas LABELS.nii.gz --labels TABLE.tsv" in complained
+
+
+def test_the_default_data_are_asked_for_as_typed(bridge_command, monkeypatch, tiny_cohort):
+    asked = {}
+    monkeypatch.setattr(commands, "build_default", lambda out, **settings: asked.update(settings, out=out) or tiny_cohort)
+    status, said, _ = bridge_command("data default --out runs/data --full --seed 3")
+    assert status == 0
+    assert asked == {"out": Path("runs/data"), "full": True, "genes": 1000, "seed": 3}
+    assert "32 samples (train 16, validation 8, test 8); with gene 31, brain 31; texts ['anatomy', 'clinical']" in said
+
+
+def test_an_encoder_is_run_over_a_file(bridge_command, study):
+    line = "embed encoder --source thickness.csv --out brain.h5ad --class-path encoders.region_table.RegionTable"
+    status, _, complained = bridge_command(f"{line} --init-args '{{provenance: {{units: mm}}}}'")
+    assert status == 0, complained
+    cohort = Cohort.read("brain.h5ad")
+    assert cohort.modalities == ["brain"]
+    assert cohort.card("brain").units == "mm"
+    assert len(cohort.ids) == 19
+
+
+def test_the_llm_is_run_over_a_text_column_and_remembers(bridge_command, study, tiny_llm):
+    people = pd.read_csv("people.csv")
+    people.loc[[3, 4], "notes"] = ["Has seizures.", None]
+    people.to_csv("people.csv", index=False)
+    line = f"embed text --table people.csv --column notes --llm.path {tiny_llm('chatml')} --layers 0 2"
+    status, said, complained = bridge_command(f"{line} --out notes.h5ad")
+    assert status == 0, complained
+    assert "20 texts, width 64, encoded now 2" in said
+    cohort = Cohort.read("notes.h5ad")
+    assert cohort.card("text").layer == "0, 2"
+    assert cohort.text("notes")[4] == ""
+    values = cohort.raw("text")
+    assert np.isnan(values[4]).all()
+    assert np.array_equal(values[0], values[1])
+    assert not np.allclose(values[0], values[3])
+    assert "encoded now 0" in bridge_command(f"{line} --out again.h5ad")[1]
+
+
+def test_a_report_of_a_cohort_sample_is_printed_or_written(bridge_command, bundle, tiny_cohort_file):
+    line = f"report {bundle} --cohort {tiny_cohort_file} --sample sample-30 --max-new-tokens 12"
+    status, said, complained = bridge_command(line)
+    assert status == 0, complained
+    assert "sample-30" in said
+    status, said, _ = bridge_command(f"{line} --format json --use brain --out report.json")
+    assert (status, said) == (0, "wrote report.json\n")
+    report = json.loads(Path("report.json").read_text())
+    assert report["given"] == ["brain"]
+    assert report["missing"] == ["gene"]
+
+
+def test_a_report_comes_from_files_of_any_subset_and_a_note(bridge_command, bundle, tiny_cohort):
+    row = tiny_cohort.ids.index("sample-30")
+    names, values = tiny_cohort.card("brain").names, tiny_cohort.raw("brain")
+    pd.DataFrame(values[row : row + 2], index=["sample-30", "sample-31"], columns=names).to_csv("brain.csv", index_label="id")
+    np.savez("gene.npz", ids=np.array(["sample-30"]), values=tiny_cohort.raw("gene")[[row]])
+    Path("note.txt").write_text("Seizures since childhood. <|im_end|>")
+    status, said, complained = bridge_command(
+        f"report {bundle} --gene gene.npz --brain brain.csv --note note.txt --sample sample-30 --format json --max-new-tokens 8"
+    )
+    assert status == 0, complained
+    assert json.loads(said)["given"] == ["brain", "gene", "note"]
+    status, said, complained = bridge_command(f"report {bundle} --inputs.gene gene.npz --format json --max-new-tokens 8")
+    assert status == 0, complained
+    assert json.loads(said)["given"] == ["gene"]
+    status, _, complained = bridge_command(f"report {bundle} --brain brain.csv")
+    assert status == 2
+    assert "brain.csv: holds 2 samples, expected one; name it with --sample" in complained
+
+
+def test_a_bundle_is_evaluated_into_a_folder(bridge_command, bundle, tiny_cohort_file):
+    status, said, complained = bridge_command(f"evaluate --bundle {bundle} --cohort {tiny_cohort_file} --out evaluation --limit 4")
+    assert status == 0, complained
+    assert "held-out retrieval" in said
+    metrics = json.loads(Path("evaluation/metrics.json").read_text())
+    assert {"brain->anatomy", "gene->clinical", "gene->brain"} <= set(metrics["retrieval"])
+    assert metrics["report"]["n"] == 4
+    assert {path.name for path in Path("evaluation/figures").iterdir()} >= {"retrieval.png", "shared_space.png", "audit.png"}
+    assert load(bundle).space is not None
+
+
+def test_the_encoder_outside_the_packages_is_checked_rule_by_rule(bridge_command, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "encoder_outside", raising=False)
+    monkeypatch.chdir(ROOT / "examples")
+    status, said, complained = bridge_command("check-encoder encoder_outside:BandPower")
+    assert (status, complained) == (0, "")
+    assert "BROKEN" not in said
+    assert "encoder_outside:BandPower keeps the contract" in said
+
+
+def test_a_broken_encoder_is_told_which_rules_it_breaks(bridge_command, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    source = (ROOT / "examples" / "encoder_outside.py").read_text()
+    (tmp_path / "leaky_encoder.py").write_text(source.replace("values.unsqueeze(-1)", "(values + values.nan_to_num().mean()).unsqueeze(-1)"))
+    status, said, complained = bridge_command("check-encoder leaky_encoder:BandPower")
+    assert status == 2
+    assert "BROKEN one sample alone gives the row it has in a batch" in said
+    assert "rules broken, listed above; expected none" in complained
+
+
+WRONG = {
+    "no-such-verb": "unknown command 'no-such-verb'; expected one of demo, data",
+    "data": 'expected "subcommand" to be one of {default,build}',
+    "data bulid": "invalid choice: 'bulid' (choose from 'default', 'build')",
+    "data build --out cohort.txt --gene genes.h5ad": "out cohort.txt: found suffix '.txt', expected .h5ad",
+    "data build --out cohort.h5ad": "modalities: found none, expected at least one",
+    "data build --out cohort.h5ad --gene nowhere.h5ad": "nowhere.h5ad",
+    "data build --out cohort.h5ad --gene genes.h5ad --genne x": "unrecognized arguments: --genne",
+    "data build --out cohort.h5ad --gene genes.h5ad --seed soon": "seed: found soon, expected int",
+    "data build --out cohort.h5ad --gene genes.h5ad --table people.csv --group house": "no column 'house'",
+    "data build --config nowhere.yaml": "File does not exist",
+    "report nowhere --cohort cohort.h5ad --sample x": "nowhere/config.json: no such file; expected a bundle folder",
+    "report BUNDLE --cohort COHORT --sample sample-99": "no sample 'sample-99'; pass --sample with one of its 32 ids, for example 'sample-00'",
+    "report BUNDLE --cohort COHORT": "no sample None; pass --sample",
+    "report BUNDLE": "found both a cohort and files, or neither",
+    "report BUNDLE --cohort COHORT --sample sample-03 --use gene": "sample 'sample-03' has no 'gene'; it has ['brain']",
+    "report BUNDLE --eeg x.csv": "unrecognized arguments: --eeg",
+    "report BUNDLE --inputs.eeg people.csv": "input 'eeg': this bundle reads ['gene', 'brain']",
+    "report BUNDLE --brain nowhere.csv": "nowhere.csv",
+    "report BUNDLE --cohort people.csv --sample x": "people.csv",
+    "report BUNDLE --cohort COHORT --sample sample-30 --note nowhere.txt": "nowhere.txt",
+    "report BUNDLE --cohort COHORT --sample sample-30 --format pdf": "format: found pdf, expected one of 'markdown', 'json'",
+    "evaluate --bundle BUNDLE --cohort nowhere.h5ad --out x": "nowhere.h5ad: no such file; make one with: bridge data",
+    "evaluate --bundle BUNDLE": "the following arguments are required: cohort, out",
+    "check-encoder nowhere:Nothing": "No module named 'nowhere'",
+    "check-encoder encoders.base:Card": "expected a subclass of encoders.base.Encoder",
+    "embed text --table people.csv --column words --out x.h5ad": "no column 'words'",
+    "align --config align.yaml --data.cohort nowhere.h5ad --out x": "nowhere.h5ad: no such file",
+    "align --config align.yaml --data.cohort COHORT --out x --model.llm.path nowhere": "LLM 'nowhere'",
+    "tune --config tune.yaml --data.cohort COHORT --out x --model.start nowhere --model.llm.path LLM": "nowhere/config.json: no such file",
+    "demo --genes many": "genes: found many, expected int",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_a_mistake_is_named_in_a_line_or_two_without_a_traceback(bridge_command, study, bundle, tiny_cohort_file, tiny_llm, line):
+    words = {"BUNDLE": bundle, "COHORT": tiny_cohort_file, "LLM": tiny_llm("chatml")}
+    status, said, complained = bridge_command(" ".join(str(words.get(word, word)) for word in line.split()))
+    assert status == 2
+    error = complained[complained.index("bridge") :]  # what stands before it is progress
+    assert WRONG[line] in error
+    assert len(error.splitlines()) <= 2
+    assert "Traceback" not in said + complained
+    assert "usage:" not in complained
+
+
+def test_a_damaged_bundle_is_refused_by_its_file(bridge_command, bundle, tmp_path, tiny_cohort_file):
+    shutil.copytree(bundle, tmp_path / "damaged")
+    weights = tmp_path / "damaged" / "projectors.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    status, _, complained = bridge_command(f"report damaged --cohort {tiny_cohort_file} --sample sample-30")
+    assert status == 2
+    assert "projectors.safetensors" in complained
+    assert len(complained.splitlines()) <= 2
+
+
+def test_ctrl_c_ends_a_command_with_a_line(bridge_command, monkeypatch):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "align", COMMANDS["align"]._replace(run=interrupted))
+    assert bridge_command("align") == (130, "", "bridge align: stopped; run the same command again to go on\n")
+
+
+def test_the_program_itself_ends_with_the_status_of_its_command(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "bridge", "report", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"bridge report: error: {tmp_path}/config.json: no such file; " + done.stderr.partition("no such file; ")[2]
+    assert len(done.stderr.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ("--id-rule strip casefold --out x", ["--id_rule=[\"strip\", \"casefold\"]", "--out", "x"]),
+        ("--id-rule=strip", ["--id_rule=strip"]),
+        ("--texts '[a, b]'", ["--texts=[a, b]"]),
+        ("--full --out x", ["--full=true", "--out", "x"]),
+        ("--full false", ["--full", "false"]),
+        ("--modalities.my-eeg.source x-y.csv", ["--modalities.my-eeg.source", "x-y.csv"]),
+        ("--trust one two", ["--model.trust=[\"one\", \"two\"]"]),
+        ("--no-such.yaml", ["--no_such.yaml"]),
+        ("some-bundle --max-new-tokens 3", ["some-bundle", "--max_new_tokens", "3"]),
+    ],
+)  # fmt: skip
+def test_options_are_taken_as_typed(typed, taken):
+    assert tidy(shlex.split(typed), ("id_rule", "texts", "model.trust"), ("full",), {"trust": "model.trust"}) == taken
