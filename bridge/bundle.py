@@ -56,7 +56,7 @@ def require_replaceable(path: Path) -> None:
 
 
 def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | None = None, trust: tuple[str, ...] = ()) -> SemanticBridge:
-    """The bridge of a bundle, bit-equal to the one that was saved.
+    """The bridge of a bundle, bit-equal to the one that was saved; on the GPU where there is one, unless ``language`` is given.
 
     Args:
         path: The bundle folder.
@@ -69,7 +69,7 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
     """
     path = Path(path)
     config = _read_config(path)
-    language = language or load_llm(llm or config["llm"])
+    given, language = language, language or load_llm(llm or config["llm"])
     found = fingerprint(language)
     if found != config["fingerprint"]:
         raise ValueError(
@@ -83,7 +83,8 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
     bridge.space = SharedSpace(**config["space"]) if config["space"] else None
     bridge.text, bridge.template, bridge.reference = config["text"], config["template"], _read_json(path / "reference.json")
     _load_trained(bridge, path / WEIGHTS)
-    return bridge.eval()
+    device = "cuda" if torch.cuda.is_available() and given is None else language.model.device
+    return bridge.to(device).eval()
 
 
 def model_card(bridge: SemanticBridge, metrics: dict) -> str:

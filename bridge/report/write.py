@@ -39,7 +39,7 @@ def write_report(
     Raises:
         ValueError: the prefix is not finite, zero, or far outside the training norms.
     """
-    batch = {modality: torch.from_numpy(np.atleast_2d(row)).float() for modality, row in values.items()}
+    batch = {modality: torch.from_numpy(np.atleast_2d(row)).float().to(bridge.llm.device) for modality, row in values.items()}
     require_usable(bridge, batch)
     text = generate(bridge, batch, [REPORT_ASK[0]], note=note, max_new_tokens=max_new_tokens)[0]
     reference = Reference.from_dict(bridge.reference["training"])

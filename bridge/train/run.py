@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from bridge.arguments import short, tidy
-from bridge.bundle import save
+from bridge.bundle import require_replaceable, save
 from bridge.data.module import CohortData
 from bridge.model import SemanticBridge
 from bridge.train.align import Align
@@ -44,6 +44,7 @@ class StageCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         self.out = Path(self.config.out)
+        require_replaceable(self.out)
         self.run = self.out.with_name(f"{self.out.name}-{self.parser.prog.split()[-1]}")
         self.settings, self.checkpoint = self.run / "config.yaml", self.run / CHECKPOINT
         self.stopped = self.config.resume and self.checkpoint.exists()
