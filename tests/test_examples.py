@@ -78,12 +78,13 @@ def test_the_walkthrough_ends_with_a_report(walkthrough, here, cpu):
     assert "note" in report
 
 
-def test_the_variants_run_as_well(walkthrough, here, cpu):
-    llm, stage = cpu
+def test_token_grids_and_no_notes_train_as_well(walkthrough, here, cpu):
+    (_, llm), (_, *stage) = cpu
+    walkthrough.write_study(Path("study"))
     with pytest.warns(UserWarning, match="PerceiverResampler of 'brain' has no part of its own for the shared space"):
-        walkthrough.main([*llm, "--tokens", "--without-notes", *stage])
+        walkthrough.run(walkthrough.plan(llm, tokens=True, notes=False, stage=" ".join(stage))[:3])
     assert Cohort.read("study/cohort.h5ad").texts == []
-    assert Path("study/sub-017.md").is_file()
+    assert load("study/bundle").cards["brain"].tokens == 6
 
 
 def test_the_study_is_made_up_in_the_same_way_each_time(walkthrough, tmp_path):

@@ -1,13 +1,17 @@
-"""What a run leaves beside its bundle: the settings it was made with, and one log however often it was stopped."""
+"""What a run leaves beside its bundle: its settings, one log however often it was stopped, and while it runs a checkpoint."""
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import torch
 import yaml
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from bridge.data.cohort import whole_file
 
@@ -16,6 +20,20 @@ FIXED = ("seed_everything", "data", "model")
 
 LOG = "log"
 CHECKPOINT = "last.ckpt"
+
+
+class CheckpointFile(TorchCheckpointIO):
+    """A checkpoint is written whole or not at all; Lightning's own way over the temporary folder can leave half a file."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        with whole_file(path) as partial:
+            torch.save(checkpoint, partial)
+
+    def load_checkpoint(self, path: str | Path, *arguments: Any, **settings: Any) -> dict[str, Any]:
+        try:
+            return super().load_checkpoint(path, *arguments, **settings)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{path}: the checkpoint is damaged ({str(error).splitlines()[0]}); begin again with --resume false") from error
 
 
 def write_settings(path: Path, settings: str) -> None:

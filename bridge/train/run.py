@@ -19,7 +19,7 @@ from bridge.bundle import require_replaceable, save
 from bridge.data.module import CohortData
 from bridge.model import SemanticBridge
 from bridge.train.align import Align
-from bridge.train.record import CHECKPOINT, clear, join_log, log_part, require_same_settings, write_settings
+from bridge.train.record import CHECKPOINT, CheckpointFile, clear, join_log, log_part, require_same_settings, write_settings
 from bridge.train.stage import Stage
 from bridge.train.tune import Tune
 
@@ -54,10 +54,11 @@ class StageCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
         """Lightning's trainer with a CSV log beside any other, and a checkpoint that a stopped run goes on from."""
         given = self.config_init.trainer
-        loggers = given.logger if isinstance(given.logger, list) else [given.logger] if given.logger else []
+        loggers, plugins = ([each] if each and not isinstance(each, list) else each or [] for each in (given.logger, given.plugins))
         log = CSVLogger(self.run, name="", version=log_part(self.run, stopped=self.stopped), flush_logs_every_n_steps=10)
         given.callbacks = [*(given.callbacks or []), *self._saved(given.enable_checkpointing)]
-        return super().instantiate_trainer(logger=[log, *loggers], default_root_dir=self.run, enable_model_summary=False, **kwargs)
+        ours = {"logger": [log, *loggers], "plugins": [CheckpointFile(), *plugins], "default_root_dir": self.run, "enable_model_summary": False}
+        return super().instantiate_trainer(**ours, **kwargs)
 
     def record(self) -> str:
         """Everything this run uses, as a config."""

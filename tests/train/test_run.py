@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from bridge.bundle import load
 from bridge.settings import quiet_libraries
+from bridge.train.record import CheckpointFile
 from bridge.train.run import run_stage
 from bridge.train.stage import Stage
 
@@ -151,6 +152,28 @@ def test_a_checkpoint_of_another_configuration_is_refused(stage, stopped, tmp_pa
     torch.save(checkpoint, path)
     with pytest.raises(ValueError, match=r"trained weight 'bridge.tags.brain' is missing \(1 in all\)"):
         stage("tune", "parts")
+
+
+def test_a_damaged_checkpoint_is_named(stage, stopped, tmp_path):
+    stopped("tune", "parts", 3, "--checkpoint_every", "2")
+    path = tmp_path / "parts-tune" / "last.ckpt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"last.ckpt: the checkpoint is damaged .*begin again with --resume false"):
+        stage("tune", "parts")
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    def full_disk(content, path):
+        path.write_bytes(b"half")
+        raise OSError("no space left")
+
+    path = tmp_path / "last.ckpt"
+    CheckpointFile().save_checkpoint({"step": torch.tensor(1)}, path)
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        CheckpointFile().save_checkpoint({"step": torch.tensor(2)}, path)
+    assert torch.equal(CheckpointFile().load_checkpoint(path)["step"], torch.tensor(1))
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_run_that_stopped_itself_writes_no_bundle(stage, tmp_path, monkeypatch):

@@ -67,7 +67,7 @@ def test_an_adapter_on_the_text_side_is_sharded_too(align, data, fit):
 
 def test_a_stage_on_two_processes_writes_one_whole_bundle(tiny_llm, tiny_cohort_file, tmp_path):
     fragment = yaml.safe_load((ROOT / "configs" / "strategy" / "fsdp2.yaml").read_text())
-    fragment |= {"accelerator": "cpu", "devices": 2, "max_steps": 2, "enable_progress_bar": False, "limit_val_batches": 1}
+    fragment |= {"accelerator": "cpu", "devices": 2, "max_steps": 1, "enable_progress_bar": False, "limit_val_batches": 0}
     fragment["strategy"]["init_args"]["data_parallel_size"] = 2
     (tmp_path / "two.yaml").write_text(yaml.safe_dump(fragment))
     command = [sys.executable, "-m", "bridge", "tune", "--config", "configs/tune_me-llama-13b.yaml", "--trainer", str(tmp_path / "two.yaml")]
