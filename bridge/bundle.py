@@ -14,6 +14,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import save_file
 
+from bridge.language.latent import LatentText
 from bridge.language.llm import LanguageModel, fingerprint, load_llm
 from bridge.model import SemanticBridge
 from bridge.project.base import Projector
@@ -23,7 +24,8 @@ from encoders.base import Card, build, record
 
 FORMAT = 1
 WEIGHTS = "projectors.safetensors"
-FIELDS = {"format", "llm", "fingerprint", "template", "encoders", "projectors", "space", "text", "adapters"}
+TERMS = "text_terms.json"
+FIELDS = {"format", "llm", "fingerprint", "template", "encoders", "projectors", "space", "text", "latent", "adapters", "blind"}
 
 
 def save(bridge: SemanticBridge, path: str | Path, metrics: dict | None = None) -> Path:
@@ -81,6 +83,8 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
     projectors = {modality: _projector(spec, trust) for modality, spec in config["projectors"].items()}
     bridge = SemanticBridge(with_adapters(language, path / "adapters", config["adapters"]), encoders, projectors, cards)
     bridge.space = SharedSpace(**config["space"]) if config["space"] else None
+    bridge.latent = LatentText(_read_json(path / TERMS), config["latent"]) if config["latent"] else None
+    bridge.blind = config["blind"]
     bridge.text, bridge.template, bridge.reference = config["text"], config["template"], _read_json(path / "reference.json")
     _load_trained(bridge, path / WEIGHTS)
     device = "cuda" if torch.cuda.is_available() and given is None else language.model.device
@@ -111,6 +115,8 @@ def _write(bridge: SemanticBridge, folder: Path, metrics: dict) -> None:
     _write_json(folder / "config.json", _config(bridge))
     _write_json(folder / "cards.json", {modality: card.to_dict() for modality, card in bridge.cards.items()})
     _write_json(folder / "reference.json", bridge.reference)
+    if bridge.latent is not None:
+        _write_json(folder / TERMS, bridge.latent.terms)
     _write_json(folder / "metrics.json", metrics)
     (folder / "README.md").write_text(model_card(bridge, metrics), encoding="utf-8")
 
@@ -142,7 +148,9 @@ def _config(bridge: SemanticBridge) -> dict:
         "projectors": projectors,
         "space": bridge.space.settings if bridge.space else None,
         "text": bridge.text,
+        "latent": bridge.latent.components if bridge.latent else 0,
         "adapters": list(bridge.llm.peft_config) if isinstance(bridge.llm, PeftModel) else [],
+        "blind": bridge.blind,
     }
 
 
@@ -156,7 +164,7 @@ def _read_config(path: Path) -> dict:
     return config
 
 
-def _read_json(path: Path) -> dict:
+def _read_json(path: Path) -> dict | list:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; expected a bundle folder as written by: bridge align, bridge tune or bridge demo")
     try:
@@ -165,7 +173,7 @@ def _read_json(path: Path) -> dict:
         raise ValueError(f"{path}: not JSON ({error}); the bundle is damaged, write it again") from error
 
 
-def _write_json(path: Path, content: dict) -> None:
+def _write_json(path: Path, content: dict | list) -> None:
     path.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
 
 

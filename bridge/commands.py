@@ -16,12 +16,15 @@ from jsonargparse import auto_cli
 from jsonargparse.typing import Path_fr
 
 from bridge.arguments import options, short, tidy
+from bridge.benchmark.run import benchmarks, is_benchmark, run_benchmark
 from bridge.bundle import load
 from bridge.data.build import VECTORS, build_cohort
 from bridge.data.cohort import SPLITS, Cohort, split_by_group, whole_file
 from bridge.data.default import build_default
 from bridge.data.table import read_table
 from bridge.demo import run_demo
+from bridge.evaluate.attribution_files import attribute_bundle
+from bridge.evaluate.leaks import scan_cohort
 from bridge.evaluate.page import evaluate_bundle
 from bridge.language.llm import LLM, load_llm
 from bridge.language.subject import subjects
@@ -67,7 +70,7 @@ def data_build(
     validation: float = 0.1,
     test: float = 0.2,
     seed: int = 0,
-    normalise: dict[str, Literal["zscore", "global", "none"]] | None = None,
+    normalise: dict[str, Literal["zscore", "global", "unit", "none"]] | None = None,
     join: Literal["outer", "inner"] = "outer",
     id_rule: list[str] | None = None,
     trust: list[str] | None = None,
@@ -221,8 +224,64 @@ def report_sample(
 
 
 def evaluate(arguments: Sequence[str]) -> None:
-    """``bridge evaluate``."""
-    _command(evaluate_bundle_command, "evaluate", arguments)
+    """``bridge evaluate``: a benchmark by its name, the leak scanner, attribution, or the held-out figures of a bundle."""
+    name = next(iter(arguments), "")
+    if is_benchmark(name):
+        run_benchmark(arguments)
+    elif name in ("leaks", "attribution"):
+        _command({"leaks": evaluate_leaks, "attribution": evaluate_attribution}, "evaluate", arguments)
+    elif name and not name.startswith("-"):
+        raise ValueError(
+            f"evaluate {name!r}: no such benchmark; expected one of {', '.join(benchmarks())}, leaks, attribution, or --bundle B --cohort C --out O"
+        )
+    else:
+        _command(evaluate_bundle_command, "evaluate", arguments)
+
+
+def evaluate_leaks(cohort: str, out: str = "runs/leaks", columns: list[str] | None = None, labels: list[str] | None = None, seed: int = 0) -> None:
+    """Scan a cohort for what lets a score be too good: shared groups, twins, copied texts, labels that missingness tells.
+
+    Args:
+        cohort: The cohort (.h5ad).
+        out: Folder for leaks.json.
+        columns: Columns whose values must not be in two splits: participant, family, site, publication.
+        labels: Columns that a model is to predict; facts by default.
+        seed: Of the permutations.
+    """
+    severe = [finding for finding in scan_cohort(Cohort.read(cohort), Path(out), seed, columns=columns or (), labels=labels or ()) if finding.severe]
+    if severe:
+        raise ValueError(f"{cohort}: {len(severe)} severe findings, listed above and in {out}/leaks.json; mend the split or the table before training")
+
+
+def evaluate_attribution(
+    bundle: str,
+    cohort: str,
+    out: str = "runs/attribution",
+    split: Literal["test", "validation"] = "test",
+    limit: int = 16,
+    gene_sets: str | None = None,
+    max_new_tokens: int = 120,
+    seed: int = 0,
+    llm: str | None = None,
+    trust: list[str] | None = None,
+) -> None:
+    """Which regions, and which gene sets, a bundle's claims rest on: each is left out and every claim's likelihood is compared.
+
+    Args:
+        bundle: Bundle folder.
+        cohort: Cohort it was trained on.
+        out: Folder for tables, the NIfTI map and the cohort with a column of effects.
+        split: Which split is looked at.
+        limit: Samples; at least 12 groups are needed for significance over 83 regions.
+        gene_sets: GMT file, for a modality of named genes.
+        max_new_tokens: Longest report in tokens.
+        seed: Of the draw of samples and the bootstrap.
+        llm: Where the base LLM is, when it is not where the bundle says.
+        trust: Modules outside the packages whose classes may load.
+    """
+    bridge = load(bundle, llm=llm, trust=tuple(trust or ()))
+    settings = {"split": split, "limit": limit, "gene_sets": gene_sets, "max_new_tokens": max_new_tokens, "seed": seed}
+    attribute_bundle(bridge, Cohort.read(cohort), Path(out), **settings)
 
 
 def evaluate_bundle_command(

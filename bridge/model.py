@@ -11,10 +11,11 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from bridge.data.batch import IGNORE
 from bridge.data.cohort import Cohort
+from bridge.language.latent import LatentText
 from bridge.language.llm import LanguageModel, base_model
 from bridge.project.base import Projector
-from bridge.project.prefix import Prefix, prepend, prepend_labels, without_gaps
-from bridge.project.space import SharedSpace
+from bridge.project.prefix import Prefix, prepend, prepend_labels, without_gaps, zeroed
+from bridge.project.space import JOINT, SharedSpace
 from encoders.base import Card, Encoder, Tokens
 
 ProjectorFactory = Callable[[int, int, int], Projector]  # (encoder dim, encoder tokens, LLM width) -> projector
@@ -37,6 +38,8 @@ class SemanticBridge(nn.Module):
         self.cards = cards
         self.space: SharedSpace | None = None  # stage 1 gives it
         self.text: dict = {}  # layers and pooling of the text side of the shared space
+        self.latent: LatentText | None = None  # and its word counts, where it has them
+        self.blind = False  # prefix zeroed, in training too: the twin that shows what the prefix is worth
         self.template = "auto"
         self.reference: dict = {}  # what the training split looks like, see bridge.report.verify.Reference
         self.tags = nn.ParameterDict({modality: nn.Parameter(torch.zeros(1, language.width)) for modality in projectors})
@@ -61,13 +64,28 @@ class SemanticBridge(nn.Module):
         """Encoder tokens per modality; a modality that is not given is left out."""
         return {modality: self.encoders[modality](values[modality]) for modality in self.projectors if modality in values}
 
-    def summaries(self, values: dict[str, Float[Tensor, "batch _"]]) -> dict[str, tuple[Float[Tensor, "batch width"], Bool[Tensor, " batch"]]]:
-        """Per modality one vector per sample for alignment, and which samples have the modality."""
+    def embed(self, values: dict[str, Float[Tensor, "batch _"]]) -> dict[str, tuple[Float[Tensor, "batch dim"], Bool[Tensor, " batch"]]]:
+        """Unit vectors in the shared space and which samples have them: of each modality, and of the sides that several make together."""
         encoded = self.encode(values)
-        return {modality: (self.projectors[modality].summary(tokens), tokens.mask.any(dim=1)) for modality, tokens in encoded.items()}
+        summaries = {modality: self.projectors[modality].summary(tokens) for modality, tokens in encoded.items()}
+        rows = {modality: (tokens.values * tokens.mask.unsqueeze(-1)).flatten(1) for modality, tokens in encoded.items()}
+        present = {modality: tokens.mask.any(dim=1) for modality, tokens in encoded.items()}
+        sides = {side: side.split(JOINT) for side in (*encoded, *self.space.joint) if set(side.split(JOINT)) <= set(encoded)}
+        return {
+            side: (
+                self.space.embed({part: summaries[part] for part in parts}, {part: rows[part] for part in parts}),
+                torch.stack([present[part] for part in parts]).all(dim=0),
+            )
+            for side, parts in sides.items()
+        }
 
     def prefix(self, values: dict[str, Float[Tensor, "batch _"]]) -> Prefix:
-        """Tag and projected tokens of each modality in a row; masked where a sample lacks the modality."""
+        """Tag and projected tokens of each modality in a row; masked where a sample lacks the modality, zero in a blind bridge."""
+        prefix = without_gaps(self.places(values))
+        return zeroed(prefix) if self.blind else prefix
+
+    def places(self, values: dict[str, Float[Tensor, "batch _"]]) -> Prefix:
+        """The prefix with a fixed place for every token of every modality, absent ones masked where they stand."""
         parts, masks = [], []
         for modality, tokens in self.encode(values).items():
             projected = self.projectors[modality](tokens)
@@ -77,7 +95,7 @@ class SemanticBridge(nn.Module):
             masks.append(torch.cat([present, projected.mask & present], dim=1))
         if not parts:
             raise ValueError(f"prefix: none of the modalities {list(self.projectors)} was given; give at least one, NaN where it is missing")
-        return without_gaps(Prefix(torch.cat(parts, dim=1), torch.cat(masks, dim=1)))
+        return Prefix(torch.cat(parts, dim=1), torch.cat(masks, dim=1))
 
     def inputs(self, prefix: Prefix, input_ids: Int[Tensor, "batch text"], mask: Bool[Tensor, "batch text"]) -> dict[str, Tensor]:
         """Keyword arguments of the LLM for a prefix and a text."""

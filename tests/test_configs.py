@@ -30,6 +30,7 @@ TUNE = ("tune.yaml", "tune_me-llama-13b.yaml")
 LLMS = sorted((CONFIGS / "llm").glob("*.yaml"))
 STRATEGIES = sorted((CONFIGS / "strategy").glob("*.yaml"))
 ENCODERS = sorted((CONFIGS / "encoders").glob("*.yaml"))
+BENCHMARKS = sorted((CONFIGS / "evaluate").glob("*.yaml"))
 
 #: Key-value heads of four, and form of tokenizer and prompt, of a stand-in of the same kind as each entry.
 KINDS = {
@@ -56,7 +57,7 @@ def stage_of(name):
 
 
 def test_every_file_is_of_a_kind_that_is_tested_here():
-    known = {CONFIGS / name for name in (*ALIGN, *TUNE)} | {*LLMS, *STRATEGIES, *ENCODERS, CONFIGS / "data" / "own_cohort.yaml"}
+    known = {CONFIGS / name for name in (*ALIGN, *TUNE)} | {*LLMS, *STRATEGIES, *ENCODERS, *BENCHMARKS, CONFIGS / "data" / "own_cohort.yaml"}
     assert known == set(CONFIGS.rglob("*.yaml"))
 
 
@@ -66,6 +67,13 @@ def test_a_stage_config_parses_and_what_is_printed_parses_to_the_same(name, tmp_
     (tmp_path / "printed.yaml").write_text(yaml.safe_dump(first))
     assert printed(stage_of(name), "--config", str(tmp_path / "printed.yaml")) == first
     assert first["model"]["llm"]["path"]
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_a_benchmark_config_parses_and_says_all_its_settings(path):
+    found = printed("evaluate", path.stem)
+    assert yaml.safe_load(path.read_text())["init_args"].items() <= found.items()
+    assert {"out", "seed"} < set(found)
 
 
 @pytest.mark.parametrize("path", LLMS, ids=lambda path: path.stem)
@@ -120,6 +128,13 @@ def test_the_large_configs_keep_the_llm_in_bfloat16_and_what_is_trained_in_float
     assert bridge.template == "me-llama"
     adapted = {name.split(".")[-4] for name, _ in bridge.named_parameters() if "lora_A" in name}
     assert adapted == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_a_benchmark_config_parses_and_says_all_its_settings(path):
+    found = printed("evaluate", path.stem)
+    assert yaml.safe_load(path.read_text())["init_args"].items() <= found.items()
+    assert {"out", "seed"} < set(found)
 
 
 @pytest.mark.parametrize("path", LLMS, ids=lambda path: path.stem)
@@ -206,6 +221,11 @@ def sources(folder, spec):
     kind = spec["class_path"].rpartition(".")[2]
     if kind == "BrainVolume":
         return _images(folder, spec, random, ids)
+    if kind == "Peaks":
+        _images(folder, spec, random, ids)
+        peaks = pd.DataFrame({"id": np.repeat(ids, 3), **dict(zip("xyz", random.uniform(1, 4, size=(3, 36)), strict=True))})
+        peaks.to_csv(folder / "peaks.csv", index=False)
+        return folder / "peaks.csv"
     if kind == "BrainTokens":
         np.savez(folder / "tokens.npz", ids=np.array(ids), values=random.normal(size=(12, 5, 6)))
         return folder / "tokens.npz"

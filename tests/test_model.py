@@ -15,6 +15,7 @@ from bridge.model import SemanticBridge
 from bridge.project.mlp import FactorisedMLP, LinearProjector
 from bridge.project.prefix import Prefix, prepend
 from bridge.project.resampler import PerceiverResampler
+from bridge.project.space import SharedSpace
 
 #: float32 sums in another order; logits here are of order one, and a leak moves them by far more.
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
@@ -229,11 +230,14 @@ def test_soft_tokens_start_at_the_scale_of_the_embedding_table(bridge, values):
     assert ((found > expected / 3) & (found < expected * 3)).all()
 
 
-def test_summaries_say_which_samples_have_the_modality(bridge, values):
-    found = bridge.summaries(values)
+def test_embeddings_say_which_samples_have_each_side(bridge, values):
+    bridge.space = SharedSpace(["gene", "brain"], bridge.language.width, 8, dim=6, joint=["gene+brain"]).eval()
+    found = bridge.embed(values)
     assert found["gene"][1].tolist() == [True, False, True, True]
     assert found["brain"][1].tolist() == [True, True, False, True]
-    assert all(torch.isfinite(vectors).all() and vectors.shape == (4, bridge.language.width) for vectors, _ in found.values())
+    assert found["gene+brain"][1].tolist() == [True, False, False, True]
+    assert all(torch.isfinite(vectors).all() and vectors.shape == (4, 6) for vectors, _ in found.values())
+    assert set(bridge.embed({"gene": values["gene"]})) == {"gene"}
 
 
 def test_what_a_bundle_holds_is_everything_trained_and_nothing_of_the_llm(bridge):

@@ -74,7 +74,7 @@ def build_cohort(
         validation: Part of the samples for validation.
         test: Part of the samples for test.
         seed: Seed of the drawn split.
-        normalise: Modality to ``zscore``, ``global`` or ``none``, fitted on the training split.
+        normalise: Modality to ``zscore``, ``global``, ``unit`` or ``none``, fitted on the training split.
         join: ``outer`` keeps a sample with any modality, ``inner`` one with all of them.
         id_rule: Rules under which two spellings are one id (nfkc, strip, casefold, sub-prefix, zero-pad), or ``exact``.
         trust: Modules outside the ``encoders`` package whose encoder classes may be loaded.

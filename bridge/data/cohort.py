@@ -60,7 +60,8 @@ class Cohort:
             modalities: Modality to (encoder, values ``[samples, features]``); a missing sample is a row of NaN.
             texts: Text columns of ``obs`` ('' where a sample has none).
             facts: Column of ``obs`` with known facts (items separated by '; ') to the modality that can tell them.
-            normalise: Modality to ``zscore`` (per feature, the default), ``global`` (one mean and scale, keeps the order of the regions) or ``none``.
+            normalise: Modality to ``zscore`` (per feature, the default), ``global`` (one mean and scale, keeps the order of the regions),
+                ``unit`` (each sample to length 1, then per feature: for embeddings whose length says how much was known) or ``none``.
             notes: Whatever else a reader must know: source, release, licence.
             source: What errors call this cohort, for example the file it is made from.
         """
@@ -194,14 +195,15 @@ def fit_normalisation(values: np.ndarray, method: str = "zscore", modality: str 
 
     A feature that no training row has gets the mean NaN, so that it counts as missing wherever it is found later.
     """
-    if method not in ("zscore", "global", "none"):
-        raise ValueError(f"normalisation of {modality}: found {method!r}, expected zscore, global or none")
+    if method not in ("zscore", "global", "unit", "none"):
+        raise ValueError(f"normalisation of {modality}: found {method!r}, expected zscore, global, unit or none")
     if method == "none":
         return {"method": "none"}
     present = values[np.isfinite(values).any(axis=1)]
     if not len(present):
         raise ValueError(f"normalisation of {modality}: no training sample has this modality; expected at least one")
-    axis = 0 if method == "zscore" else None
+    present = _unit(present) if method == "unit" else present
+    axis = None if method == "global" else 0
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice|Degrees of freedom", RuntimeWarning)
         mean, scale = np.nanmean(present, axis=axis), np.nanstd(present, axis=axis)
@@ -210,10 +212,17 @@ def fit_normalisation(values: np.ndarray, method: str = "zscore", modality: str 
 
 
 def apply_normalisation(values: np.ndarray, statistics: dict | None) -> np.ndarray:
-    """(values - mean) / scale with statistics from :func:`fit_normalisation`."""
+    """(values - mean) / scale with statistics from :func:`fit_normalisation`; ``unit`` scales each sample to length 1 first."""
     if not statistics or statistics["method"] == "none":
         return values
+    values = _unit(values) if statistics["method"] == "unit" else values
     return ((values - np.asarray(statistics["mean"])) / np.asarray(statistics["scale"])).astype(np.float32)
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Samples ``[..., features]`` at length 1, missing values left out; a sample of zeros stays zero."""
+    length = np.sqrt(np.nansum(np.square(values), axis=-1, keepdims=True))
+    return values / np.where(length > 0, length, 1.0)
 
 
 def split_by_group(groups: Sequence[str], *, validation: float = 0.1, test: float = 0.2, seed: int = 0) -> list[str]:

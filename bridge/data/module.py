@@ -30,14 +30,14 @@ class CohortData(lightning.LightningDataModule):
         self.cohort = Cohort.read(cohort)
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
         self.values = {modality: torch.from_numpy(self.cohort.values(modality)) for modality in self.cohort.modalities}
-        self.groups = torch.from_numpy(self.cohort.groups)
+        self.ids, self.groups = self.cohort.ids, torch.from_numpy(self.cohort.groups)
         self.left_out: frozenset[int] = frozenset()
 
     def batch(self, rows: list[int]) -> Batch:
         """The batch of the given rows."""
         index = torch.tensor(rows)
         values = {modality: table[index] for modality, table in self.values.items()}
-        return Batch([self.cohort.ids[row] for row in rows], index, self.groups[index], values)
+        return Batch([self.ids[row] for row in rows], index, self.groups[index], values)
 
     def leave_out(self, rows: Iterable[int]) -> None:
         """Samples that a stage cannot use."""

@@ -117,11 +117,26 @@ def cca_retrieval(
     return next(similarities(sides, [best]))
 
 
+def neighbour_retrieval(
+    train_x: Float[np.ndarray, "train x"],
+    train_y: Float[np.ndarray, "train y"],
+    test_x: Float[np.ndarray, "test x"],
+    test_y: Float[np.ndarray, "test y"],
+    *,
+    neighbours: int = 10,
+) -> Float[np.ndarray, "test test"]:
+    """Cosine between the mean y of the nearest training samples in x and the measured y; no model at all."""
+    nearest = np.argsort(-cosine_similarity(test_x, train_x), axis=1, kind="stable")[:, :neighbours]
+    mean = train_y.mean(axis=0)
+    return cosine_similarity((train_y[nearest] - mean).mean(axis=1), test_y - mean)
+
+
 def canonical_directions(
-    x: Axes, y: Axes, shrinkage: float, components: int
+    x: Axes, y: Axes, shrinkage: float | tuple[float, float], components: int
 ) -> tuple[Float[np.ndarray, "x components"], Float[np.ndarray, "y components"], Float[np.ndarray, " components"]]:
-    """Directions in x and in y, and their canonical correlations, largest first."""
-    white_x, white_y = _whitening(x, shrinkage), _whitening(y, shrinkage)
+    """Directions in x and in y, and their canonical correlations, largest first; one shrinkage for both sides, or one each."""
+    shrink_x, shrink_y = shrinkage if isinstance(shrinkage, tuple) else (shrinkage, shrinkage)
+    white_x, white_y = _whitening(x, shrink_x), _whitening(y, shrink_y)
     cross = (x.scores * white_x).T @ (y.scores * white_y) / len(x.scores)
     left, correlations, right = np.linalg.svd(cross, full_matrices=False)
     kept = slice(0, components)

@@ -127,12 +127,12 @@ def _map_truth(values: Float[np.ndarray, "truths regions"], names: Sequence[str]
 
 def _beyond(values: Float[np.ndarray, "truths regions"]) -> Int[np.ndarray, "truths regions"]:
     """How many measured regions of the same row are strictly higher."""
-    return np.stack([(row[None, :] > row[:, None]).sum(axis=1) for row in values])
+    return np.array([(row[None, :] > row[:, None]).sum(axis=1) for row in values], dtype=int).reshape(values.shape)
 
 
 def _fact_truth(facts: Sequence[Mapping[str, Sequence[str]]], vocabulary: Mapping[str, Sequence[str]]) -> Truth:
     things = [(column, item) for column, items in vocabulary.items() for item in items]
-    told = {column: np.array([bool(sample.get(column)) for sample in facts]) for column in vocabulary}
+    told = {column: np.array([bool(sample.get(column)) for sample in facts], dtype=bool) for column in vocabulary}
     listed = [{(column, key(item)) for column, items in sample.items() for item in items} for sample in facts]
     right = np.array([[(column, key(item)) in sample for sample in listed] for column, item in things], dtype=bool)
     can_tell = np.array([told[column] for column, _ in things], dtype=bool)

@@ -68,7 +68,7 @@ def summary_table(metrics: dict) -> str:
     return "\n".join(lines)
 
 
-def write_json(path: Path, content: dict) -> None:
+def write_json(path: Path, content: dict | list) -> None:
     """Strict JSON, whole or not at all."""
     with whole_file(path) as partial:
         partial.write_text(json.dumps(content, indent=1, allow_nan=False, default=_plain))

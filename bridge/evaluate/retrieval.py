@@ -77,6 +77,27 @@ def cosine_similarity(query: Float[np.ndarray, "queries dim"], candidates: Float
     return _unit_rows(query) @ _unit_rows(candidates).T
 
 
+def without_hubs(
+    similarity: Float[np.ndarray, "queries candidates"],
+    bank: Float[np.ndarray, "training dim"],
+    candidates: Float[np.ndarray, "candidates dim"],
+    neighbours: int = 100,
+) -> Float[np.ndarray, "queries candidates"]:
+    """Similarity less what each candidate has with its nearest training queries, so that hubs are not near to everything.
+
+    Cross-domain similarity local scaling (Conneau et al., ICLR 2018, equation 3) on the candidates' side, with the
+    training split as the queries: no other held-out query is looked at.
+
+    Args:
+        similarity: Cosine of held-out queries and candidates.
+        bank: Unit vectors of training queries.
+        candidates: Unit vectors of the candidates.
+        neighbours: Nearest training queries that are averaged; all where there are fewer.
+    """
+    nearest = np.sort(candidates @ bank.T, axis=1)[:, -neighbours:]
+    return 2 * similarity - nearest.mean(axis=1)
+
+
 def bootstrap_interval(
     values: Float[np.ndarray, " samples"], groups: Sequence | np.ndarray | None = None, *, resamples: int = 1000, seed: int = 0
 ) -> tuple[float | None, float | None]:

@@ -35,6 +35,12 @@ def comparison(first: str, direction: str, second: str) -> str:
     return f"the {first} is {direction} than the {second}"
 
 
+def level(name: str, direction: str, *, denied: bool = False, claimed: str = "") -> str:
+    """``the a is increased, z +2.3``; direction is increased, decreased or within range, '' where only the value is told."""
+    said = " ".join(filter(None, ["is", "not" if denied else "", direction])) if direction else "has"
+    return f"the {name} {said}{(',' if direction else '') + ' ' + claimed if claimed else ''}"
+
+
 def known(column: str, items: Sequence[str]) -> str:
     """``organ systems a, b and c``."""
     return f"{label(column)} {listing(items)}"

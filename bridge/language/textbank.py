@@ -18,6 +18,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from bridge.data.sources import default_cache
+from bridge.language.latent import LatentText
 from bridge.language.llm import LanguageModel, base_model, fingerprint, wearing
 
 TEMPLATE = "{text}"
@@ -34,6 +35,7 @@ class TextBank:
         layers: Layers whose states are concatenated; 0 is the token embedding. Only layers up to the highest are run.
         pooling: ``mean`` over the text's tokens, or ``last`` token.
         folder: Where vectors are kept; the cache folder by default.
+        latent: Word-count vectors that stand after the LLM's states; with them there may be no layers.
         max_tokens: Longer texts are cut, and a warning says how many.
         keep: Keep vectors on disk and take them from there; not while an adapter learns, whose vectors nobody will ask for again.
     """
@@ -44,6 +46,7 @@ class TextBank:
         layers: Sequence[int] = (0, 12),
         pooling: str = "mean",
         *,
+        latent: LatentText | None = None,
         folder: Path | None = None,
         max_tokens: int = 512,
         keep: bool = True,
@@ -51,9 +54,9 @@ class TextBank:
         if pooling not in ("mean", "last"):
             raise ValueError(f"text bank, field pooling: found {pooling!r}, expected 'mean' or 'last'")
         depth = language.model.config.num_hidden_layers
-        if not layers or not all(0 <= layer <= depth for layer in layers):
+        if not (layers or latent) or not all(0 <= layer <= depth for layer in layers):
             raise ValueError(f"text bank, field layers: found {list(layers)}, expected numbers from 0 to {depth}")
-        self.language, self.layers, self.pooling, self.max_tokens = language, tuple(layers), pooling, max_tokens
+        self.language, self.layers, self.pooling, self.latent, self.max_tokens = language, tuple(layers), pooling, latent, max_tokens
         recipe = {"weights": fingerprint(language, "text"), "template": TEMPLATE, "layers": self.layers, "pooling": pooling, "max_tokens": max_tokens}
         self.key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         self.folder = (folder or default_cache() / "texts") / self.key[:16]
@@ -62,10 +65,16 @@ class TextBank:
     @property
     def width(self) -> int:
         """Width of one vector."""
-        return self.language.width * len(self.layers)
+        return self.language.width * len(self.layers) + (self.latent.components if self.latent else 0)
 
     def embed(self, texts: Sequence[str], *, batch_tokens: int = 4096, show_progress: bool = True) -> Float[np.ndarray, "texts width"]:
         """One vector per text, a row of NaN for an empty text."""
+        parts = [self._states(texts, batch_tokens, show_progress)] if self.layers else []
+        parts += [self.latent(texts).cpu().numpy()] if self.latent and len(texts) else []
+        return np.concatenate(parts, axis=1) if len(texts) else np.empty((0, self.width), np.float32)
+
+    def _states(self, texts: Sequence[str], batch_tokens: int, show_progress: bool) -> Float[np.ndarray, "texts width"]:
+        """The LLM's states of each text, from the cache where it has them."""
         known = self._load() if self.keep else {}
         wanted = {self._hash(text): text for text in texts if text}
         missing = [(name, text) for name, text in wanted.items() if name not in known]
@@ -77,8 +86,8 @@ class TextBank:
             if self.keep:
                 self._save(fresh)
             known |= fresh
-        empty = np.full(self.width, np.nan, dtype=np.float32)
-        return np.stack([known[self._hash(text)] if text else empty for text in texts]) if len(texts) else np.empty((0, self.width), np.float32)
+        empty = np.full(self.language.width * len(self.layers), np.nan, dtype=np.float32)
+        return np.stack([known[self._hash(text)] if text else empty for text in texts]) if len(texts) else np.empty((0, len(empty)), np.float32)
 
     def _tell_cut(self, texts: list[str]) -> None:
         lengths = [len(ids) for ids in self.language.tokenizer([TEMPLATE.format(text=text) for text in texts])["input_ids"]] if texts else []
@@ -103,7 +112,13 @@ class TextBank:
         return batches
 
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
-        """Vectors of texts with gradient where the LLM has an adapter named ``text``."""
+        """Vectors of texts, none empty, with gradient where the LLM has an adapter named ``text``."""
+        parts = [self._read(texts)] if self.layers else []
+        parts += [self.latent(texts).to(self.language.model.device)] if self.latent else []
+        return torch.cat(parts, dim=1)
+
+    def _read(self, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
+        """Pooled states of the LLM."""
         model, tokenizer = self.language.model, self.language.tokenizer
         framed = [TEMPLATE.format(text=text) for text in texts]
         tokens = tokenizer(framed, padding=True, truncation=True, max_length=self.max_tokens, padding_side="right", return_tensors="pt").to(model.device)
@@ -114,7 +129,7 @@ class TextBank:
     def _encode(self, texts: list[str]) -> Float[np.ndarray, "texts width"]:
         self.encoded += len(texts)
         with torch.no_grad():  # inference mode would spoil weights that are divided over cards for training
-            return self.encode(texts).cpu().numpy()
+            return self._read(texts).cpu().numpy()
 
     def _pool(self, states: Tensor, mask: Tensor) -> Tensor:
         if self.pooling == "last":

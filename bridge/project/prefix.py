@@ -25,6 +25,11 @@ def without_gaps(prefix: Prefix) -> Prefix:
     return Prefix(prefix.values.gather(1, index), prefix.mask.gather(1, order))
 
 
+def zeroed(prefix: Prefix) -> Prefix:
+    """A prefix that says nothing but how long it is."""
+    return Prefix(torch.zeros_like(prefix.values), prefix.mask)
+
+
 def prepend(prefix: Prefix, embeds: Float[Tensor, "batch text width"], mask: Bool[Tensor, "batch text"]) -> dict[str, Tensor]:
     """LLM inputs with the prefix in front of the text.
 

@@ -31,11 +31,13 @@ def _notices(cohort: Cohort) -> list[str]:
 
 
 def require_usable(bridge: SemanticBridge, values: dict[str, Tensor]) -> None:
-    """Refuse what would give a fluent report of nothing: a prefix that is not finite or zero, an input far outside training.
+    """Refuse what would give a fluent report of nothing: a blind bundle, a prefix that is not finite or zero, an input far outside training.
 
     Raises:
         ValueError: names the modality, the measure found and the range expected.
     """
+    if bridge.blind:
+        raise ValueError("bundle, field blind: found true, expected false; a blind twin reads no input and serves evaluation only")
     with torch.inference_mode():
         encoded, prefix = bridge.encode(values), bridge.prefix(values)
     for modality, tokens in encoded.items():

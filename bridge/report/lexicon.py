@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.language import grammar
+from bridge.report.mention import Spoken
 
 # Private-use characters, taken out of the text first: a generated text cannot forge a mark.
 _MARKS = "\ue000", "\ue001"
@@ -34,6 +35,7 @@ class Lexicon:
         names = {name for group in (*self.regions.values(), *self.facts.values()) for name in group.values() if name.strip()}
         self.name = _whole_words(names) if names else None
         directions = [grammar.HIGHEST, grammar.LOWEST] if regions else []
+        self.spoken = Spoken(regions)
         self.keyword = _whole_words([*directions, *self.columns]) if directions or self.columns else None
 
     def mark(self, text: str) -> tuple[str, list[str]]:

@@ -19,11 +19,13 @@ class Polarity(enum.Enum):
 
 
 _OPEN = r"insufficient evidence|(?:not|un)\s*(?:known|clear|certain|determined)|cannot be \w+|can not be \w+|whether|undetermined|uncertain"
-_DENIED = (
+_NOT = (
     r"no longer|not|nothing|no|none|never|neither|nor|without|absence of|absent|free of|free from|except(?: for)?|excluding|excludes?|excluded|"
-    r"rules? out|ruled out|spares?|spared|sparing|unaffected|uninvolved|lacks?|lacking|den(?:y|ies|ied)|negative for|all but|cannot|unremarkable|normal|"
-    r"rather than|instead of|other than|apart from|as opposed to"
+    r"rules? out|ruled out|lacks?|lacking|den(?:y|ies|ied)|negative for|all but|cannot|rather than|instead of|other than|apart from|as opposed to"
 )
+#: Words that deny that a thing is affected, but are themselves a statement on its level.
+_SOUND = r"spares?|spared|sparing|unaffected|uninvolved|unremarkable|normal"
+_DENIED = rf"{_NOT}|{_SOUND}"
 _AFTER = r"not|never|absent|spared|unaffected|uninvolved|excluded|ruled out|unremarkable|normal|negative|no"
 #: Phrases that hold a cue but deny nothing.
 EMPTY = re.compile(r"\bnot (?:only|just|merely)\b|\bno doubt\b|\bwithout (?:a )?doubt\b", re.IGNORECASE)
@@ -36,6 +38,19 @@ AFTER_CUE = re.compile(
     rf"\s*(?:(?:is|are|was|were|has|have|does|do|seems?|appears?)(?:n['’]t|\s+(?:\w+\s+)?(?:{_AFTER}|{_OPEN}))|:?\s*(?:{_AFTER}|{_OPEN}))\b", re.IGNORECASE
 )
 _LINK = r"(?:\s+(?:the|a|an|any|one|among|of|in|for|its|be|been|evidence|sign|signs|being|is|are|was|were|to|found))*"
+#: A cue that denies a level: "no reduction", "isn't thin", "nothing to suggest atrophy".
+NOT = re.compile(rf"\b(?:{_NOT})\b|n['’]t\b", re.IGNORECASE)
+#: Words after a finding that deny it: "atrophy is not seen", "enlargement was excluded".
+NOT_FOUND = re.compile(
+    r"\b(?:not|never)\s+(?:\w+\s+)?(?:seen|present|identified|observed|found|detected|evident|confirmed|noted|demonstrated|visible|appreciated|shown)\b"
+    r"|\b(?:is|are|was|were)\s+(?:absent|excluded|ruled out)\b",
+    re.IGNORECASE,
+)
+#: Words that leave a finding open.
+HEDGE = re.compile(
+    rf"\b(?:{_OPEN}|may|might|possib(?:le|ly)|perhaps|probabl[ey]|suspected|suspicion|suspicious|questionable|equivocal|borderline|cannot be excluded)\b",
+    re.IGNORECASE,
+)
 #: A cue at the very end of what precedes a keyword: "not among the" highest.
 TRAILING_CUE = re.compile(rf"(?:\b(?:{_OPEN}|{_DENIED})|n['’]t){_LINK}\s*$", re.IGNORECASE)
 

@@ -1,7 +1,8 @@
-"""From generated text to claims: what it says of which region and which fact. Nothing is judged here.
+"""From generated text to claims: what it says of which region, gene and fact. Nothing is judged here.
 
-A clause is a comparison, or lists behind keywords ("highest", "organ systems"), or prose. A list is cut into pieces;
-a piece that is a known name and filler names it, any other words are kept as a name that the input does not have.
+A clause compares with an earlier examination, or compares two regions, or has lists behind keywords ("highest", "organ
+systems"), or tells levels ("reduced", "z = 2.3"), or is prose. A list is cut into pieces; a piece that is a known name
+and filler names it, any other words are kept as a name that the input does not have.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import NamedTuple
 
 from bridge.language import grammar
 from bridge.report import negation
+from bridge.report.level import Level, before_prior, levels_in
 from bridge.report.lexicon import MARK, Lexicon, key, lexicon_of
+from bridge.report.mention import Mention
 from bridge.report.negation import Polarity
-from bridge.report.schema import Claim, Direction, Verdict
+from bridge.report.schema import Claim, Direction, Kind, Verdict
 
 _CLAUSE = re.compile(r"[.!?](?=\s|$)|;|\n")
 _SPACES = re.compile(r"[^\S\n]+")
@@ -30,8 +33,18 @@ _FILLER = re.compile(
     re.IGNORECASE,
 )
 _COMPARISON = re.compile(
-    r"(?P<first>.+?)\s+(?P<verb>(?:is|are|was|were)(?:n['’]t)?(?:\s+\w+){0,3}?)\s+(?P<direction>higher|lower)\s+than\s+(?P<second>.+)", re.IGNORECASE
+    r"(?P<first>.+?)\s+(?P<verb>(?:is|are|was|were)(?:n['’]t)?(?:\s+\w+){0,3}?)\s+(?P<direction>higher|lower|larger|greater|bigger|thicker|smaller|thinner)"
+    r"\s+than\s+(?P<second>.+)",
+    re.IGNORECASE,
 )
+_LOWER = ("lower", "smaller", "thinner")
+#: What a level is compared with, which is no second region.
+_NORM = re.compile(
+    r"\b(?:normal|expected|average|usual|typical|controls?|references?|means?|norms?|peers|cohorts?|samples?|population|limits?|median|groups?|others|range|before|"
+    r"training|anticipated|previously|baseline)\b",
+    re.IGNORECASE,
+)
+_EXTREME = re.compile(rf"\b(?:{grammar.HIGHEST}|{grammar.LOWEST})\b", re.IGNORECASE)
 _REACH = 80  # letters before a keyword in which "not among the" may stand
 _REPLY = re.compile(r"\s*(?:yes|no)\s*[,:.]\s*", re.IGNORECASE)
 _UNSAID = re.compile(rf"^\W*$|\b(?:{grammar.NOT_GIVEN}|{grammar.INSUFFICIENT})\b", re.IGNORECASE)
@@ -45,15 +58,16 @@ class Item(NamedTuple):
     text: str
     known: bool
     polarity: Polarity
+    written: str = ""
 
 
 def claims_in(text: str, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]]) -> list[Claim]:
     """Everything a text claims, each thing once.
 
     A name the input does not have is a claim with the verdict "not in input" and the words as written. A denial of a
-    fact is ``absent``; a denied extreme and anything left open assert nothing and are ``none``. A clause without any
-    claim is kept as free prose (entity ''), so that no sentence is lost; one with a quantity in it is "not in input",
-    because no measured value stands behind it.
+    fact is ``absent``, of a level ``denied``; a denied extreme and anything left open assert nothing and are ``none``.
+    A clause without any claim is kept as free prose (entity ''), so that no sentence is lost; one with a quantity in
+    it is "not in input", because no measured value stands behind it, and so is one that names an unknown region or gene.
 
     Args:
         text: Raw generation.
@@ -67,7 +81,7 @@ def claims_in(text: str, regions: Mapping[str, Sequence[str]], facts: Mapping[st
         modality, body = _heading(clause, modality, lexicon)
         reader = _Clause(body, modality, lexicon, written)
         for claim in list(reader.claims()) or reader.prose():
-            claims.setdefault((claim.attribute, claim.modality, key(claim.entity or claim.statement), claim.direction, claim.than), claim)
+            claims.setdefault(_identity(claim), claim)
     return list(claims.values())
 
 
@@ -76,34 +90,97 @@ class _Clause:
 
     def __init__(self, body: str, modality: str, lexicon: Lexicon, written: list[str]):
         self.body, self.modality, self.lexicon, self.written = _without_brackets(body), modality, lexicon, written
+        # Brackets stay here, as "(z = -2.3)" belongs to the name before it; a fact such as "head and neck" is no region.
+        self.text = MARK.sub(lambda mark: self.name(mark) if self.is_region(mark) else " ", body)
+        self.named_at: list[Mention] | None = None
 
     def claims(self) -> Iterator[Claim]:
-        """Claims of a comparison, or else of every keyword's list."""
+        """Claims of a comparison, or else of every keyword's list and of levels."""
+        present = before_prior(self.text)
+        if present is not None:
+            yield self.prior()
+            yield from self.levels(present)
+            return
         found = _COMPARISON.fullmatch(_REPLY.sub("", self.body, count=1).strip()) if self.lexicon.regions else None
-        yield from [self.comparison(found)] if found else self.lists()
+        if found and not (_NORM.search(found["second"]) and not MARK.search(found["second"])):
+            yield self.comparison(found)
+            return
+        yield from self.lists()
+        if not _EXTREME.search(self.text):
+            yield from self.levels(self.text)
 
     def prose(self) -> list[Claim]:
         """The clause as a statement that no rule can check."""
-        statement = " ".join(self.restored(self.body).split())
+        statement = self.statement
         if _UNSAID.search(statement) or not _WORD.search(statement):
             return []
+        unknown = [mention for mention in self.mentions() if not mention.known and self.could_be_known(mention)]
+        if unknown and not _QUANTITY.search(statement):
+            return [Claim(entity=unknown[0].entity, statement=statement, verdict=Verdict.NOT_IN_INPUT)]
         return [self.open_claim("", "")]
 
-    def open_claim(self, entity: str, modality: str, than: str | None = None) -> Claim:
+    @property
+    def statement(self) -> str:
+        """The clause as written."""
+        return " ".join(self.restored(self.body).split())
+
+    def open_claim(self, entity: str, modality: str, than: str | None = None, kind: Kind = Kind.PROSE) -> Claim:
         """The whole clause, as a statement that asserts nothing a check could use."""
-        statement = " ".join(self.restored(self.body).split())
-        verdict = Verdict.NOT_IN_INPUT if _QUANTITY.search(statement) else Verdict.UNCHECKABLE
-        return Claim(entity=entity, statement=statement, than=than, modality=modality, verdict=verdict)
+        verdict = Verdict.NOT_IN_INPUT if _QUANTITY.search(self.statement) else Verdict.UNCHECKABLE
+        return Claim(entity=entity, statement=self.statement, kind=kind, than=than, modality=modality, verdict=verdict)
+
+    def prior(self) -> Claim:
+        """A comparison with an earlier examination, of which no input ever tells."""
+        named = next(iter(self.mentions()), None)
+        entity, modality = (named.entity, named.modality) if named else ("", "")
+        mention = named.written if named else ""
+        return Claim(entity=entity, mention=mention, statement=self.statement, kind=Kind.PRIOR, modality=modality, verdict=Verdict.NOT_IN_INPUT)
+
+    def levels(self, text: str) -> Iterator[Claim]:
+        """``A is increased``, ``z = 2.3``."""
+        for level in levels_in(text, [mention for mention in self.mentions() if mention.end <= len(text)]):
+            yield self.level_claim(level)
+
+    def level_claim(self, level: Level) -> Claim:
+        """The claim of one level; of a name that no input has, "not in input" where some input has names of its kind."""
+        named = level.mention
+        about = {"entity": named.entity, "mention": named.written, "modality": named.modality, "kind": Kind.LEVEL}
+        unknown = not named.known and self.could_be_known(named)
+        verdict = Verdict.NOT_IN_INPUT if unknown else Verdict.UNCHECKABLE
+        if level.open:
+            return Claim(**about, statement=self.statement, verdict=verdict)
+        claimed, unit = level.quantity or (None, "")
+        said = "" if level.direction is Direction.NONE else level.direction.value
+        statement = grammar.level(named.entity, said, denied=level.denied, claimed=_told(claimed, unit))
+        return Claim(**about, statement=statement, direction=level.direction, denied=level.denied, claimed=claimed, unit=unit, verdict=verdict)
+
+    def mentions(self) -> list[Mention]:
+        """Regions and genes that the clause names, whatever it calls them."""
+        if self.named_at is None:
+            self.named_at = self.lexicon.spoken.find(self.text, self.modality)
+        return self.named_at
+
+    def could_be_known(self, mention: Mention) -> bool:
+        """Whether any input has names of this kind at all."""
+        return bool(self.lexicon.spoken.genes) if mention.gene else self.lexicon.spoken.has_regions
+
+    def is_region(self, mark: re.Match) -> bool:
+        """Whether a mark stands for a region or gene, not for a fact."""
+        return any(key(self.name(mark)) in names for names in self.lexicon.regions.values())
+
+    def name(self, mark: re.Match) -> str:
+        """What a mark stands for."""
+        return self.written[int(mark[1])] if int(mark[1]) < len(self.written) else ""
 
     def comparison(self, found: re.Match) -> Claim:
         """``A is higher than B``; denied, it asserts nothing (they may be equal)."""
         first, second = (self.region(self.exact(found[side])) for side in ("first", "second"))
-        modality, direction = self.owner(first.text), found["direction"].casefold()
+        modality, direction = self.owner(first.text), grammar.LOWER if found["direction"].casefold() in _LOWER else grammar.HIGHER
         if negation.CUE.search(f"{found['first']} {found['verb']}"):
-            return self.open_claim(first.text, modality, than=second.text)
-        statement = grammar.comparison(first.text, direction, second.text)
+            return self.open_claim(first.text, modality, than=second.text, kind=Kind.COMPARISON)
+        about = {"entity": first.text, "than": second.text, "modality": modality, "kind": Kind.COMPARISON, "direction": Direction(direction)}
         verdict = Verdict.UNCHECKABLE if first.known and second.known else Verdict.NOT_IN_INPUT
-        return Claim(entity=first.text, statement=statement, direction=Direction(direction), than=second.text, modality=modality, verdict=verdict)
+        return Claim(**about, statement=grammar.comparison(first.text, direction, second.text), verdict=verdict)
 
     def lists(self) -> Iterator[Claim]:
         """Claims of each keyword ("highest", "organ systems") and of the facts that stand before the first one."""
@@ -128,10 +205,11 @@ class _Clause:
         item = self.region(item)
         modality = self.owner(item.text) if item.known else self.modality
         if item.polarity is not Polarity.SAID:
-            return self.open_claim(item.text, modality)
+            return self.open_claim(item.text, modality, kind=Kind.EXTREME)
         said = Direction.HIGHER if direction == grammar.HIGHEST else Direction.LOWER
         verdict = Verdict.UNCHECKABLE if item.known else Verdict.NOT_IN_INPUT
-        return Claim(entity=item.text, statement=grammar.extreme(direction, [item.text]), direction=said, modality=modality, verdict=verdict)
+        about = {"entity": item.text, "mention": item.written, "modality": modality, "kind": Kind.EXTREME}
+        return Claim(**about, statement=grammar.extreme(direction, [item.text]), direction=said, verdict=verdict)
 
     def fact_claim(self, column: str, item: Item) -> Claim:
         """``organ systems A``."""
@@ -139,7 +217,7 @@ class _Clause:
         entity, verdict = name or item.text, Verdict.UNCHECKABLE if name else Verdict.NOT_IN_INPUT
         said = {Polarity.SAID: Direction.PRESENT, Polarity.DENIED: Direction.ABSENT, Polarity.OPEN: Direction.NONE}[item.polarity]
         words = {Direction.PRESENT: "", Direction.ABSENT: "not ", Direction.NONE: "perhaps "}[said] + entity
-        return Claim(entity=entity, statement=grammar.known(column, [words]), direction=said, attribute=column, verdict=verdict)
+        return Claim(entity=entity, statement=grammar.known(column, [words]), kind=Kind.FACT, direction=said, attribute=column, verdict=verdict)
 
     def facts_in_prose(self, text: str) -> Iterator[Claim]:
         """Facts named outside any list: "the eye is affected"."""
@@ -179,7 +257,13 @@ class _Clause:
     def region(self, item: Item) -> Item:
         """The item under the name its map has for it, unknown when no map has."""
         names = [known[key(item.text)] for known in self.lexicon.regions.values() if item.known and key(item.text) in known]
-        return item._replace(text=names[0], known=True) if names else item._replace(known=False)
+        names = names or [name for name in [self.other_name(item.text)] if name]
+        return item._replace(text=names[0], known=True, written=item.text if names[0] != item.text else "") if names else item._replace(known=False)
+
+    def other_name(self, text: str) -> str | None:
+        """The one region that is also called so."""
+        found = self.lexicon.spoken.exactly(text, self.modality)
+        return found.entity if found and found.known and key(found.entity) in self.lexicon.regions[found.modality] else None
 
     def owner(self, name: str) -> str:
         """The map a region belongs to: the one spoken of if it has the name, else the first that has."""
@@ -215,6 +299,18 @@ def _heading(clause: str, modality: str, lexicon: Lexicon) -> tuple[str, str]:
     if found is None:
         return modality, clause
     return lexicon.sections.get(key(found[1]), modality), clause[found.end() :]
+
+
+def _told(claimed: float | None, unit: str) -> str:
+    """A stated quantity in words."""
+    if claimed is None:
+        return ""
+    return f"z {claimed:+g}" if unit == "z" else f"{claimed:g} {unit}".strip()
+
+
+def _identity(claim: Claim) -> tuple:
+    """The same for two claims that say the same thing."""
+    return claim.kind, claim.attribute, claim.modality, key(claim.entity or claim.statement), claim.direction, claim.denied, claim.than
 
 
 def _without_brackets(text: str) -> str:

@@ -6,13 +6,14 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from bridge.report.schema import Claim, Evidence, Report, Source, Verdict
+from bridge.report.schema import Claim, Evidence, Kind, Report, Source, Verdict
 
 NOTICE = "Research use only. Not a medical device; not for diagnosis, treatment or any decision about a person."
 # A colon before // and the dot after www make a link of bare text in GitHub's Markdown.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~@$=^]|:(?=//)|(?<=\bwww)\.)", re.IGNORECASE)
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _NOTHING = "- none"
+_NEAR = ("near: in the highest or lowest third, not among the three", "near: between 1 and 2 standard deviations from the training mean")
 
 
 def to_json(report: Report) -> str:
@@ -33,7 +34,7 @@ def to_markdown(report: Report) -> str:
 def finding(claim: Claim) -> str:
     """One claim with what it rests on, as a line of Markdown."""
     notes = [_source(claim)] if claim.source is not Source.MEASURED else []
-    notes += ["near: in the highest or lowest third, not among the three"] if claim.verdict is Verdict.NEAR else []
+    notes += [_NEAR[claim.kind is Kind.LEVEL]] if claim.verdict is Verdict.NEAR else []
     evidence = "; ".join(map(measurement, claim.evidence))
     return f"{escape(claim.statement)} — {'; '.join(filter(None, [evidence, *notes]))}"
 
@@ -71,7 +72,8 @@ def _source(claim: Claim) -> str:
 
 def _struck(claim: Claim) -> str:
     evidence = "; ".join(map(measurement, claim.evidence))
-    return f"~~{escape(claim.statement)}~~ — {escape(claim.verdict.value)}{': ' if evidence else ''}{evidence}"
+    why = "comparison with an earlier examination, not in input" if claim.kind is Kind.PRIOR else claim.verdict.value
+    return f"~~{escape(claim.statement)}~~ — {escape(why)}{': ' if evidence else ''}{evidence}"
 
 
 def _provenance(report: Report) -> list[str]:

@@ -8,11 +8,34 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class Kind(enum.StrEnum):
+    """What sort of statement a claim is.
+
+    ``extreme`` ("highest in the A") is judged by rank within the sample, ``comparison`` ("A is higher than B") by the
+    two values, ``level`` ("A is increased", "z = 2.3") against the training reference, ``fact`` by the list of the
+    sample, ``prior`` compares with an earlier examination, which no input ever holds; ``prose`` is the rest.
+    """
+
+    EXTREME = "extreme"
+    COMPARISON = "comparison"
+    LEVEL = "level"
+    FACT = "fact"
+    PRIOR = "prior"
+    PROSE = "prose"
+
+
 class Direction(enum.StrEnum):
-    """What a claim says of its entity; ``none`` is a statement that asserts nothing a check could use."""
+    """What a claim says of its entity; ``none`` is a statement that asserts nothing a check could use.
+
+    ``higher`` and ``lower`` compare values of one sample, ``increased``, ``decreased`` and ``within range`` a value
+    with the training reference.
+    """
 
     HIGHER = "higher"
     LOWER = "lower"
+    INCREASED = "increased"
+    DECREASED = "decreased"
+    WITHIN = "within range"
     PRESENT = "present"
     ABSENT = "absent"
     NONE = "none"
@@ -59,9 +82,17 @@ class Evidence(Model):
 class Claim(Model):
     """One statement of the model."""
 
-    entity: str = Field(description="Region or item as the input names it; as written where the input has none; empty for free prose")
+    entity: str = Field(
+        description="Region, gene or item as the input names it, a region of both sides without its side; as written where the input has none; "
+        "empty for free prose"
+    )
+    mention: str = Field("", description="The entity as the text writes it; empty where that is the entity")
     statement: str
+    kind: Kind = Kind.PROSE
     direction: Direction = Direction.NONE
+    denied: bool = Field(False, description="The text says that a level is not so: 'not reduced'")
+    claimed: float | None = Field(None, description="The quantity that the text states, below zero where it says 'below'")
+    unit: str = Field("", description="Of the claimed quantity: z, or as written")
     than: str | None = Field(None, description="The other region of a comparison")
     modality: str = Field("", description="The input that can tell it")
     attribute: str | None = Field(None, description="Fact column; None where the claim is about a map")

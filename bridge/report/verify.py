@@ -13,81 +13,49 @@ A comparison is supported when the values differ the way it says, else contradic
 listed for the sample and contradicted when the sample's list does not have it; without a list (a new input) it is the
 model's inference and uncheckable. A denied fact is contradicted when listed, else uncheckable: a list that does not
 name a thing does not exclude it.
+
+A level is judged by the fact sheet (``bridge.report.sheet``), for a claim "increased" ("decreased" from the other end):
+
+========================== ==============================================================
+``supported``              the state is up; for "within range": within range
+``near``                   indeterminate and on the side that is claimed; for "within range": indeterminate
+``contradicted``           any other state, or a stated z farther than ``Z_TOLERANCE`` (0.25) from the measured one,
+                           or a stated value in the units of the map more than ``VALUE_TOLERANCE`` (5 %) off it
+``not in input``           not measured, or a stated quantity of a kind that the sheet does not hold (percent, p)
+``uncheckable``            training does not tell where the value lies, or the input has no names at all
+========================== ==============================================================
+
+A denied level ("not reduced") is contradicted where the level would be supported, near where it would be near, and
+supported elsewhere. A region of both sides named without one has the worse of the two verdicts. A comparison with an
+earlier examination is never in the input.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float
 
-from bridge.data.cohort import Cohort
 from bridge.language import grammar
-from bridge.language.subject import RegionValues, Subject, fact_vocabulary, region_names
+from bridge.language.subject import RegionValues, Subject
 from bridge.report.lexicon import key
 from bridge.report.parse import claims_in
-from bridge.report.schema import Claim, Direction, Evidence, Section, Source, Verdict
+from bridge.report.reference import Reference
+from bridge.report.schema import Claim, Direction, Evidence, Kind, Section, Source, Verdict
+from bridge.report.sheet import Fact, FactSheet, State
 
 __all__ = ["Reference", "check", "claims_in", "not_known", "sections", "struck"]
 
 STRUCK = (Verdict.CONTRADICTED, Verdict.NOT_IN_INPUT)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Reference:
-    """What the training split looks like, kept beside a model so that a new input can be placed.
-
-    Args:
-        regions: Modality to region names.
-        mean: Modality to the training mean of each region, in raw units; NaN where never measured.
-        spread: Modality to the standard deviation of each region.
-        facts: Fact column to its vocabulary, the most common first.
-        fact_modality: Fact column to the modality that can tell it.
-    """
-
-    regions: dict[str, tuple[str, ...]]
-    mean: dict[str, Float[np.ndarray, " regions"]]
-    spread: dict[str, Float[np.ndarray, " regions"]]
-    facts: dict[str, tuple[str, ...]]
-    fact_modality: dict[str, str]
-
-    @classmethod
-    def of(cls, cohort: Cohort) -> Reference:
-        """Fitted on the training split alone."""
-        names, train = region_names(cohort), cohort.rows("train")
-        mean, spread = {}, {}
-        for modality in names:
-            values = np.ma.masked_invalid(cohort.raw(modality)[train].astype(np.float64))
-            mean[modality], spread[modality] = values.mean(axis=0).filled(np.nan), values.std(axis=0).filled(np.nan)
-        return cls(names, mean, spread, fact_vocabulary(cohort), dict(cohort.facts))
-
-    def to_dict(self) -> dict:
-        """Plain JSON types; NaN is None."""
-        numbers = {name: {modality: _json(values) for modality, values in getattr(self, name).items()} for name in ("mean", "spread")}
-        names = {name: {group: list(items) for group, items in getattr(self, name).items()} for name in ("regions", "facts")}
-        return numbers | names | {"fact_modality": self.fact_modality}
-
-    @classmethod
-    def from_dict(cls, fields: dict) -> Reference:
-        """Inverse of :meth:`to_dict`."""
-        numbers = {name: {modality: np.array(values, dtype=float) for modality, values in fields[name].items()} for name in ("mean", "spread")}
-        names = {name: {group: tuple(items) for group, items in fields[name].items()} for name in ("regions", "facts")}
-        return cls(**numbers, **names, fact_modality=dict(fields["fact_modality"]))
-
-    def z(self, modality: str, region: str, raw: float) -> float | None:
-        """Standard deviations from the training mean of the same region, None where training does not tell."""
-        if region not in self.regions.get(modality, ()):
-            return None
-        number = self.regions[modality].index(region)
-        z = (raw - self.mean[modality][number]) / (self.spread[modality][number] or np.nan)
-        return float(z) if np.isfinite(z) else None
+Z_TOLERANCE, VALUE_TOLERANCE = 0.25, 0.05
+_WORST_FIRST = (Verdict.CONTRADICTED, Verdict.NOT_IN_INPUT, Verdict.UNCHECKABLE, Verdict.NEAR, Verdict.SUPPORTED)
 
 
 def check(claims: Iterable[Claim], subject: Subject, reference: Reference) -> list[Claim]:
     """The claims with verdicts and evidence, by the rules at the top of this file."""
-    return [_checked(claim, subject, reference) for claim in claims]
+    claims = list(claims)
+    sheet = FactSheet.of(subject, reference) if any(claim.kind is Kind.LEVEL for claim in claims) else FactSheet(())
+    return [_checked(claim, subject, reference, sheet) for claim in claims]
 
 
 def struck(claims: Iterable[Claim]) -> tuple[Claim, ...]:
@@ -123,12 +91,71 @@ def _map_gap(modality: str, subject: Subject) -> str:
     return f"{name}: {grammar.INSUFFICIENT} on {len(missing)} of {len(regions.names)} regions, no value: {grammar.listing(missing)}." if missing else ""
 
 
-def _checked(claim: Claim, subject: Subject, reference: Reference) -> Claim:
+def _checked(claim: Claim, subject: Subject, reference: Reference, sheet: FactSheet) -> Claim:
     if claim.attribute is not None:
         return _checked_fact(claim, claim.attribute, subject, reference)
-    if claim.direction is Direction.NONE or claim.verdict is Verdict.NOT_IN_INPUT:
+    if claim.kind is Kind.PROSE and not reference.regions:  # without any named value no quantity can be looked up
+        return claim.model_copy(update={"verdict": Verdict.UNCHECKABLE})
+    if claim.kind is Kind.LEVEL and claim.modality:
+        return _checked_level(claim, subject, reference, sheet)
+    if claim.direction is Direction.NONE or claim.kind is Kind.LEVEL or claim.verdict is Verdict.NOT_IN_INPUT:
         return claim
     return _checked_comparison(claim, subject, reference) if claim.than else _checked_extreme(claim, subject, reference)
+
+
+def _checked_level(claim: Claim, subject: Subject, reference: Reference, sheet: FactSheet) -> Claim:
+    facts = sheet.find(claim.modality, claim.entity)
+    if claim.direction is Direction.NONE and claim.claimed is None:  # said to be open
+        return claim
+    verdict = level_verdict(claim, facts)
+    evidence = tuple(found for fact in facts if (found := _region_evidence(fact.modality, fact.name, subject, reference)))
+    z = facts[0].z if len(facts) == 1 else None
+    return claim.model_copy(update={"verdict": verdict, "source": Source.MEASURED if evidence else claim.source, "evidence": evidence, "magnitude": z})
+
+
+def level_verdict(claim: Claim, facts: Sequence[Fact]) -> Verdict:
+    """Verdict on a level by the facts it speaks of; the worst where it speaks of two."""
+    verdicts = {verdict for fact in facts for verdict in (_quantity_verdict(claim, fact), _state_verdict(claim, fact))}
+    return next((verdict for verdict in _WORST_FIRST if verdict in verdicts), Verdict.NOT_IN_INPUT)
+
+
+def _state_verdict(claim: Claim, fact: Fact) -> Verdict:
+    if fact.state is State.NOT_MEASURED:
+        return Verdict.NOT_IN_INPUT
+    if claim.direction is Direction.NONE:
+        return Verdict.SUPPORTED
+    if fact.z is None:
+        return Verdict.UNCHECKABLE
+    verdict = _level_of(claim.direction, fact)
+    exchanged = {Verdict.SUPPORTED: Verdict.CONTRADICTED, Verdict.CONTRADICTED: Verdict.SUPPORTED}
+    return exchanged.get(verdict, verdict) if claim.denied else verdict
+
+
+def _level_of(direction: Direction, fact: Fact) -> Verdict:
+    """Verdict on a level that is not denied."""
+    state = {Direction.INCREASED: State.UP, Direction.DECREASED: State.DOWN, Direction.WITHIN: State.WITHIN}[direction]
+    if fact.state is state:
+        return Verdict.SUPPORTED
+    sign = {Direction.INCREASED: fact.z > 0, Direction.DECREASED: fact.z < 0, Direction.WITHIN: True}[direction]
+    return Verdict.NEAR if fact.state is State.INDETERMINATE and sign else Verdict.CONTRADICTED
+
+
+def _quantity_verdict(claim: Claim, fact: Fact) -> Verdict:
+    """Verdict on the stated quantity alone; none is stated: nothing against it."""
+    if claim.claimed is None:
+        return Verdict.SUPPORTED
+    if fact.value is None:
+        return Verdict.NOT_IN_INPUT
+    if claim.unit in ("z", "SD"):
+        found = None if fact.z is None else abs(fact.z) if claim.unit == "SD" else fact.z
+        return Verdict.UNCHECKABLE if found is None else _within(claim.claimed, found, Z_TOLERANCE)
+    if claim.unit and claim.unit == fact.units.casefold():
+        return _within(claim.claimed, fact.value, VALUE_TOLERANCE * abs(fact.value))
+    return Verdict.NOT_IN_INPUT
+
+
+def _within(said: float, found: float, tolerance: float) -> Verdict:
+    return Verdict.SUPPORTED if abs(said - found) <= tolerance else Verdict.CONTRADICTED
 
 
 def _checked_extreme(claim: Claim, subject: Subject, reference: Reference) -> Claim:
@@ -191,7 +218,3 @@ def _fact_verdict(claim: Claim, items: Sequence[str]) -> Verdict:
 
 def _title(modality: str) -> str:
     return f"{grammar.capitalised(grammar.label(modality))} {grammar.FINDINGS}" if modality else "Other statements"
-
-
-def _json(values: Float[np.ndarray, " regions"]) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]

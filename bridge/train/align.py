@@ -12,11 +12,13 @@ from torch import Tensor
 from bridge.data.batch import Batch
 from bridge.data.cohort import Cohort
 from bridge.evaluate.retrieval import retrieval_scores
+from bridge.language.latent import LatentText
 from bridge.language.llm import LLM, Lora, add_lora, load_llm
 from bridge.language.textbank import TextBank
 from bridge.model import ProjectorFactory, SemanticBridge
-from bridge.project.space import SharedSpace
+from bridge.project.space import JOINT, SharedSpace
 from bridge.report.gate import training_reference
+from bridge.train.correlation import choose_share, fit_linear_part, linear_blocks
 from bridge.train.losses import Temperature, info_nce, require_pairs, sigmoid_loss
 from bridge.train.optimise import cosine_schedule, require_trained
 from bridge.train.stage import Stage
@@ -27,7 +29,7 @@ class TextSide:
     """How texts become vectors, and what of the text side is trained.
 
     Args:
-        layers: LLM layers whose states are concatenated; 0 is the token embedding.
+        layers: LLM layers whose states are concatenated; 0 is the token embedding. Empty with ``words``: no LLM is run.
         pooling: ``mean`` or ``last``.
         hidden: Hidden width of the trainable text head; 0 for a linear head.
         lora: Adapt the LLM itself on the text side; texts are then encoded at every step, not taken from the cache.
@@ -35,6 +37,7 @@ class TextSide:
 
     layers: Sequence[int] = (0, 12)
     pooling: str = "mean"
+    words: int = 0
     hidden: int = 0
     lora: Lora | None = None
 
@@ -46,10 +49,12 @@ class Align(Stage):
         cohort: Given by the data module.
         projectors: Modality to projector; widths are given by the code.
         pairs: ``a~b`` to the weight of its loss; a and b are modalities or text columns, at least one a modality.
+            ``a+b~c`` takes two modalities together as one side.
         llm: The LLM.
         text: The text side.
         dim: Width of the shared space.
         dropout: On what enters the shared space.
+        linear: Canonical variates of each pair with a text that stand beside the trained part of the space; 0 for none.
         loss: ``info_nce`` or ``sigmoid``.
         learning_rate: Peak, reached after a tenth of the steps, then cosine.
         weight_decay: Of AdamW.
@@ -67,6 +72,7 @@ class Align(Stage):
         text: TextSide | None = None,
         dim: int = 256,
         dropout: float = 0.1,
+        linear: int = 0,
         loss: str = "info_nce",
         learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
@@ -85,8 +91,11 @@ class Align(Stage):
             language = add_lora(language, self.side.lora, name="text")
             language.model.train()
         self.bridge = SemanticBridge.compose(language, cohort, projectors, tuple(trust))
-        self.bank = TextBank(language, self.side.layers, self.side.pooling, keep=self.side.lora is None)
-        self.bridge.space = SharedSpace(list(projectors), language.width, self.bank.width, dim, self.side.hidden, dropout)
+        self.bridge.latent = self._latent()
+        self.bank = TextBank(language, self.side.layers, self.side.pooling, latent=self.bridge.latent, keep=self.side.lora is None)
+        joint = sorted({side for pair in self.pairs for side in pair if JOINT in side and side not in cohort.texts})
+        together = {"joint": joint, "linear": linear_blocks(self.bridge, self.pairs, cohort.texts, linear)}
+        self.bridge.space = SharedSpace(list(projectors), language.width, self.bank.width, dim, self.side.hidden, dropout, **together)
         self.bridge.text = {"layers": list(self.side.layers), "pooling": self.side.pooling}
         self.temperatures = torch.nn.ModuleDict({"~".join(pair): Temperature() for pair in self.pairs})
         self.texts: dict[str, Tensor] = {}
@@ -106,12 +115,11 @@ class Align(Stage):
 
     def embed(self, batch: Batch) -> dict[str, tuple[Float[Tensor, "batch dim"], Bool[Tensor, " batch"]]]:
         """Unit vectors of every modality and text of a batch, and which samples have it."""
-        space = self.bridge.space
-        embedded = {name: (space.embed(name, summary), present) for name, (summary, present) in self.bridge.summaries(batch.values).items()}
+        embedded = self.bridge.embed(batch.values)
         for column in self.texts:
             vectors = self._text_vectors(column, batch)
             present = torch.isfinite(vectors).all(dim=1)
-            embedded[column] = (space.embed_text(torch.where(present.unsqueeze(1), vectors, 0.0)), present)
+            embedded[column] = (self.bridge.space.embed_text(torch.where(present.unsqueeze(1), vectors, 0.0), column), present)
         return embedded
 
     def both(self, pair: tuple[str, str], embeddings: dict) -> Bool[Tensor, " batch"]:
@@ -121,7 +129,7 @@ class Align(Stage):
     def compare(self, pair: tuple[str, str], embeddings: dict, groups: Tensor) -> Tensor:
         """Loss of one pair over the samples that have both sides."""
         both, temperature = self.both(pair, embeddings), self.temperatures["~".join(pair)]
-        left, right = (embeddings[name][0][both] for name in pair)
+        left, right = (self.bridge.space.trained_part(embeddings[name][0][both]) for name in pair)
         if self.loss == "sigmoid":
             return sigmoid_loss(left, right, temperature.scale, temperature.bias.reshape(()), groups[both])
         return info_nce(left, right, temperature.scale, groups[both])
@@ -151,6 +159,11 @@ class Align(Stage):
         self.bridge.reference = training_reference(self.bridge, self.cohort)
         self.encode_texts()
 
+    def on_train_end(self) -> None:
+        """How much the linear part weighs is chosen where neither part was fitted."""
+        if self.bridge.space.linear is not None:
+            choose_share(self.bridge, self.cohort, self.texts)
+
     def encode_texts(self) -> None:
         """Encode all texts once with the LLM as it is now, or take them from the cache; the LLM is in its place by now."""
         for column in sorted({name for pair in self.pairs for name in pair if name in self.cohort.texts}):
@@ -159,11 +172,21 @@ class Align(Stage):
         if self.texts and not self.resumed:
             training = torch.cat([vectors[self.cohort.rows("train")] for vectors in self.texts.values()])
             self.bridge.space.fit_text(training[torch.isfinite(training).all(dim=1)])
+            if self.bridge.space.linear is not None:
+                fit_linear_part(self.bridge, self.cohort, self.texts)
 
     def configure_optimizers(self) -> dict:
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimiser = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
         return cosine_schedule(optimiser, self.trainer.estimated_stepping_batches, warmup=0.1)
+
+    def _latent(self) -> LatentText | None:
+        """Word-count vectors of the text columns that are compared, fitted on the training split."""
+        columns = sorted({side for pair in self.pairs for side in pair if side in self.cohort.texts})
+        if not (self.side.words and columns):
+            return None
+        texts = [strings[row] for strings in map(self.cohort.text, columns) for row in self.cohort.rows("train")]
+        return LatentText.fit(texts, self.side.words)
 
     def _text_vectors(self, column: str, batch: Batch) -> Tensor:
         """Vectors of a batch's texts, from the adapter as it is now where there is one; NaN where a sample has no text."""
@@ -181,9 +204,10 @@ def _checked(pairs: dict[str, float], modalities: list[str], texts: list[str]) -
 
 
 def _sides(pair: str, modalities: list[str], texts: list[str]) -> tuple[str, str]:
-    """The two names of ``a~b``, checked."""
+    """The two names of ``a~b``, checked; a side may be several modalities."""
     sides = tuple(pair.split("~"))
     known = [*modalities, *texts]
-    if len(sides) != 2 or len(set(sides)) != 2 or not set(sides) <= set(known) or not set(sides) & set(modalities):
+    parts = [part for side in sides for part in (side.split(JOINT) if side not in texts else [side])]
+    if len(sides) != 2 or len(set(parts)) != len(parts) or not set(parts) <= set(known) or not set(parts) & set(modalities):
         raise ValueError(f"align, field pairs: found {pair!r}, expected 'a~b' of two different names among {known}, at least one of {modalities}")
     return sides

@@ -31,6 +31,7 @@ class Tune(Stage):
         start: Bundle of stage 1 whose projectors, tags and shared space are taken.
         llm: The LLM; the one of ``start`` where that is given.
         lora: The adapter, in float32 whatever the LLM's dtype.
+        blind: Train the blind twin: the prefix is zeroed throughout (as long as it would be), so the projectors learn nothing.
         report_text: Text column that is the report to learn; by default a report is composed from regions and facts where there are some.
         learning_rate: Peak for the adapter.
         projector_learning_rate: Peak for projectors and tags.
@@ -49,6 +50,7 @@ class Tune(Stage):
         start: str | None = None,
         llm: LLM | None = None,
         lora: Lora | None = None,
+        blind: bool = False,
         report_text: str | None = None,
         learning_rate: float = 5e-4,
         projector_learning_rate: float = 1e-3,
@@ -63,6 +65,9 @@ class Tune(Stage):
         self.rates, self.weight_decay = {"adapter": learning_rate, "projectors": projector_learning_rate}, weight_decay
         language = load_llm(llm := llm or LLM())
         self.bridge = _start(language, cohort, projectors, start, tuple(trust))
+        self.bridge.blind = blind
+        if blind:
+            self._freeze()
         self.bridge.wear(add_lora(self.bridge.language, lora or Lora()))
         self.prompt = Prompt(language.tokenizer, llm.template)
         self.bridge.template = llm.template
@@ -105,7 +110,7 @@ class Tune(Stage):
         return batch
 
     def on_fit_start(self) -> None:
-        require_trained(self, self.bridge.llm, self.bridge.projectors)
+        require_trained(self, self.bridge.llm, *([] if self.bridge.blind else [self.bridge.projectors]))
         self.bridge.reference = training_reference(self.bridge, self.cohort)
 
     def configure_optimizers(self) -> dict:
@@ -113,8 +118,13 @@ class Tune(Stage):
         ours = ("projectors", "tags", "encoders")
         rest = [parameter for name, parameter in self.bridge.named_parameters() if parameter.requires_grad and name.startswith(ours)]
         groups = [{"params": adapter, "lr": self.rates["adapter"]}, {"params": rest, "lr": self.rates["projectors"]}]
-        optimiser = torch.optim.AdamW(groups, weight_decay=self.weight_decay)
+        optimiser = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=self.weight_decay)
         return cosine_schedule(optimiser, self.trainer.estimated_stepping_batches)
+
+    def _freeze(self) -> None:
+        """No gradient reaches what a blind bridge does not read."""
+        for part in (self.bridge.projectors, self.bridge.tags, self.bridge.encoders):
+            part.requires_grad_(False)
 
     def _ask(self, row: int, shown: frozenset[str], seed: list[int]) -> list[Asked]:
         return sample_questions(self.subjects[row], self.questions, shown, seed, count=1)

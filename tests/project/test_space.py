@@ -12,12 +12,16 @@ def space():
     return SharedSpace(["gene", "brain"], width=12, text_width=20, dim=6).eval()
 
 
+def side(space, modality, summary, tokens=None):
+    return space.embed({modality: summary}, {modality: torch.zeros(len(summary), 1) if tokens is None else tokens})
+
+
 @pytest.mark.parametrize("hidden", [0, 16])
 def test_everything_becomes_a_unit_vector_and_zero_stays_finite(hidden):
     space = SharedSpace(["gene"], 12, 20, dim=6, hidden=hidden).eval()
-    for found in (space.embed("gene", torch.randn(5, 12)), space.embed_text(torch.randn(5, 20))):
+    for found in (side(space, "gene", torch.randn(5, 12)), space.embed_text(torch.randn(5, 20))):
         torch.testing.assert_close(found.norm(dim=1), torch.ones(5))
-    assert torch.isfinite(space.embed("gene", torch.zeros(2, 12))).all()
+    assert torch.isfinite(side(space, "gene", torch.zeros(2, 12))).all()
     assert torch.isfinite(space.embed_text(torch.zeros(2, 20))).all()
 
 
@@ -48,9 +52,51 @@ def test_the_settings_build_the_space_again(space):
     again = SharedSpace(**space.settings).eval()
     again.load_state_dict(space.state_dict(), strict=True)
     summary = torch.randn(3, 12)
-    assert torch.equal(again.embed("brain", summary), space.embed("brain", summary))
+    assert torch.equal(side(again, "brain", summary), side(space, "brain", summary))
 
 
 def test_each_modality_has_a_head_of_its_own(space):
     summary = torch.randn(3, 12)
-    assert not torch.allclose(space.embed("gene", summary), space.embed("brain", summary))
+    assert not torch.allclose(side(space, "gene", summary), side(space, "brain", summary))
+
+
+@pytest.fixture
+def with_linear_part():
+    torch.manual_seed(0)
+    linear = {"blocks": [["gene", "clinical"], ["brain", "anatomy"]], "components": 3, "features": {"gene": 4, "brain": 5}}
+    space = SharedSpace(["gene", "brain"], 12, 20, dim=6, linear=linear, joint=["gene+brain"]).eval()
+    with torch.no_grad():
+        space.linear.maps["gene"][:3], space.linear.maps["brain"][3:] = torch.randn(3, 4), torch.randn(3, 5)
+        space.linear.text_map.normal_()
+    return space
+
+
+def test_a_cosine_is_the_weighted_mean_of_the_cosines_of_the_two_parts(with_linear_part):
+    space, summary, tokens, texts = with_linear_part, torch.randn(4, 12), torch.randn(4, 4), torch.randn(4, 20)
+    space.linear.share.fill_(0.3)
+    gene, text = side(space, "gene", summary, tokens), space.embed_text(texts, "clinical")
+    torch.testing.assert_close(gene.norm(dim=1), torch.ones(4))
+    trained = torch.cosine_similarity(space.heads["gene"](summary), space.text_head(texts))
+    linear = torch.cosine_similarity(tokens @ space.linear.maps["gene"][:3].T, texts @ space.linear.text_map[:3].T)
+    torch.testing.assert_close((gene * text).sum(dim=1), 0.7 * trained + 0.3 * linear)
+
+
+def test_the_block_of_one_text_column_says_nothing_of_another(with_linear_part):
+    space, texts = with_linear_part, torch.randn(4, 20)
+    assert space.embed_text(texts, "clinical")[:, 6 + 3 :].abs().max() == 0
+    assert space.embed_text(texts, "anatomy")[:, 6 : 6 + 3].abs().max() == 0
+    assert (space.embed_text(texts)[:, 6:] != 0).all()
+
+
+def test_a_side_of_two_modalities_is_the_sum_of_both(with_linear_part):
+    space = with_linear_part
+    summaries, tokens = {"gene": torch.randn(2, 12), "brain": torch.randn(2, 12)}, {"gene": torch.randn(2, 4), "brain": torch.randn(2, 5)}
+    found = space.embed(summaries, tokens)
+    trained = space.heads["gene"](summaries["gene"]) + space.heads["brain"](summaries["brain"])
+    torch.testing.assert_close(space.trained_part(found), torch.nn.functional.normalize(trained, dim=-1))
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
+
+
+def test_no_gradient_reaches_the_linear_part(with_linear_part):
+    with_linear_part.train().embed_text(torch.randn(4, 20)).sum().backward()
+    assert with_linear_part.linear.text_map.grad is None

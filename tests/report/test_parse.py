@@ -170,10 +170,10 @@ def test_a_forged_mark_in_the_text_names_nothing():
 
 
 def test_a_long_degenerate_text_is_read_in_little_time():
-    started = time.perf_counter()
+    started = time.process_time()  # other processes may share the core
     for text in ("highest in the left cuneus, " * 2000, " " * 20000 + "findings", "is not higher " * 3000, "(" * 5000, "no " * 5000 + "eye", "a" * 50000):
         claims_in(text, ATLAS, FACTS)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @settings(max_examples=150, deadline=None)

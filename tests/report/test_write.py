@@ -8,6 +8,7 @@ from bridge.data.cohort import Cohort
 from bridge.language.prompts import Prompt
 from bridge.language.subject import subjects
 from bridge.report import write
+from bridge.report.confidence import Generation
 from bridge.report.gate import require_usable
 from bridge.report.render import to_json, to_markdown
 from bridge.report.schema import Report, Verdict
@@ -33,7 +34,7 @@ def said(monkeypatch):
     """``said(text)``: what the model is made to write."""
 
     def say(text):
-        monkeypatch.setattr(write, "generate", lambda *_, **__: [text])
+        monkeypatch.setattr(write, "generated", lambda *_, **__: [Generation(text, (text,), (0.5,))])
 
     return say
 

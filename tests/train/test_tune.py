@@ -11,6 +11,8 @@ from bridge.data.batch import IGNORE
 from bridge.data.cohort import Cohort
 from bridge.language.llm import LLM, Lora, base_model
 from bridge.language.prompts import Prompt
+from bridge.language.subject import subjects
+from bridge.report.write import write_report
 from bridge.train.align import TextSide
 from bridge.train.tune import Tune
 from encoders.gene_table import GeneTable
@@ -71,8 +73,9 @@ def test_what_the_shared_space_reads_is_kept_from_stage_1(tune, data, fit, align
     fit(module, batches, max_steps=2)
     first, second = load(aligned), module.bridge.eval()
     values = {modality: torch.from_numpy(batches.cohort.values(modality)[ROWS]) for modality in ("gene", "brain")}
-    for modality, (summary, _) in second.summaries(values).items():
-        assert torch.equal(second.space.embed(modality, summary), first.space.embed(modality, first.summaries(values)[modality][0]))
+    before, after = first.embed(values), second.embed(values)
+    assert before.keys() == after.keys() == {"gene", "brain"}
+    assert all(torch.equal(after[side][0], before[side][0]) for side in before)
 
 
 def test_stage_1_and_its_text_adapter_go_on_into_the_bundle_of_stage_2(align, tune, data, fit, tmp_path):
@@ -195,6 +198,44 @@ def test_a_text_column_can_be_the_report(asked, tune, data):
 def test_neither_a_start_nor_projectors_is_refused(tiny_llm, tiny_cohort):
     with pytest.raises(ValueError, match=r"tune, field projectors: found none and no 'start'"):
         Tune(tiny_cohort, llm=LLM(str(tiny_llm())))
+
+
+def test_a_blind_twin_learns_with_the_adapter_alone(tune, data, fit, weights, aligned):
+    batches = data(8)
+    module = tune(batches.cohort, start=str(aligned), blind=True)
+    before = weights(module)
+    trainer, losses = fit(module, batches, max_steps=2)
+    changed = {name for name, parameter in module.named_parameters() if not torch.equal(parameter, before[name])}
+    assert changed
+    assert all("lora_" in name for name in changed)
+    assert len(trainer.optimizers[0].param_groups) == 1
+    assert np.isfinite(losses).all()
+
+
+def test_a_blind_twin_reads_how_long_its_prefix_is_and_nothing_else(tune, asked, data):
+    batch = asked(ROWS[:3], training=False)
+    other = {modality: column[[1, 2, 0]] for modality, column in batch.values.items()}  # three samples that have both modalities
+    absent = batch.values | {"brain": torch.full_like(batch.values["brain"], torch.nan)}
+    found = {}
+    for blind in (False, True):
+        module = tune(data(4).cohort, blind=blind).eval()
+        with torch.no_grad():
+            found[blind] = [module.bridge.answer_logits(values, batch.input_ids, batch.mask, batch.labels)[0] for values in (batch.values, other, absent)]
+            assert bool(module.bridge.prefix(batch.values).values.any()) is not blind
+    assert not torch.allclose(found[False][0], found[False][1], atol=1e-3)
+    torch.testing.assert_close(found[True][0], found[True][1])
+    assert not torch.allclose(found[True][0], found[True][2], atol=1e-3)
+
+
+def test_the_bundle_of_a_blind_twin_says_so_and_writes_no_report(tune, data, fit, tmp_path):
+    batches = data(8)
+    module = tune(batches.cohort, blind=True)
+    fit(module, batches, max_steps=1)
+    again = load(save(module.bridge, tmp_path / "blind"))
+    assert again.blind
+    subject = subjects(batches.cohort, [0])[0]
+    with pytest.raises(ValueError, match=r"bundle, field blind: found true, expected false; .*evaluation only"):
+        write_report(again, subject, {modality: batches.cohort.values(modality)[0] for modality in ("gene", "brain")})
 
 
 def test_over_a_bfloat16_llm_the_adapter_and_the_projectors_stay_float32(tune, data, fit, tiny_llm, weights):

@@ -1,0 +1,218 @@
+"""Stage 1 against the baseline ladder on one cohort: what the tasks of retrieval have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+
+from bridge.benchmark.ladder import Rung, climb
+from bridge.benchmark.results import OURS, Record
+from bridge.benchmark.two_tower import two_tower_retrieval
+from bridge.bundle import load
+from bridge.data.cohort import Cohort
+from bridge.evaluate.audit import wilson
+from bridge.evaluate.baselines import cca_retrieval, neighbour_retrieval, ridge_retrieval, text_features, vector_features
+from bridge.evaluate.held_out import shared_embeddings
+from bridge.evaluate.retrieval import cosine_similarity, ranks, without_hubs
+from bridge.language import grammar
+from bridge.language.textbank import TextBank
+from bridge.model import SemanticBridge
+from bridge.project.space import JOINT
+from bridge.settings import config_file
+from bridge.train.run import run_stage
+
+ENSEMBLE = f"{OURS} ensemble"
+NAMED = 10  # regions that the plain-text rendering of a map names at either end
+
+
+def trained(record: Record, cohort: Cohort, settings: dict, *, seed: int, name: str = "bundle") -> SemanticBridge:
+    """The bridge of stage 1 over a cohort; the cohort, the configuration and the bundle stay in the run's folder.
+
+    Args:
+        record: Of the run.
+        cohort: The cohort.
+        settings: What differs from ``configs/align.yaml``, as in its sections ``data``, ``model`` and ``trainer``.
+        seed: Of weights, dropout and order.
+        name: Folder of the bundle.
+    """
+    folder = record.folder("stage1")
+    path, config = folder / f"{name}.h5ad", folder / f"{name}.yaml"
+    cohort.write(path)
+    shipped = yaml.safe_load(Path(config_file("align.yaml")).read_text(encoding="utf-8"))
+    merged = {section: _merged(shipped[section], settings.get(section, {})) for section in ("data", "model", "trainer")}
+    merged["model"]["llm"] = str(config_file(merged["model"]["llm"])) if isinstance(merged["model"]["llm"], str) else merged["model"]["llm"]
+    config.write_text(yaml.safe_dump(merged), encoding="utf-8")
+    bundle = folder / name
+    run_stage("align", ["--config", str(config), "--data.cohort", str(path), "--seed_everything", str(seed), "--data.seed", str(seed), "--out", str(bundle)])
+    return load(bundle)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scored:
+    """One pair of a side and a text column on the rows that are scored.
+
+    Args:
+        left: Side.
+        right: Text column.
+        rows: Rows of the scored split that have both.
+        train: Training rows that have both.
+    """
+
+    left: str
+    right: str
+    rows: np.ndarray
+    train: np.ndarray
+
+
+class Found(NamedTuple):
+    """Similarities of one direction and the cohort's rows they are about."""
+
+    rows: np.ndarray
+    similarity: np.ndarray
+
+
+def compare(record: Record, cohort: Cohort, bridges: Sequence[SemanticBridge], *, split: str = "test", limit: int | None = None) -> dict[str, Found]:
+    """Every pair of a side and a text that stage 1 aligned, up the ladder, both directions; what the first bridge found, by direction.
+
+    Args:
+        record: Of the run.
+        cohort: The cohort the bridges were trained on.
+        bridges: The same stage 1 with different seeds; the first is ``bridge``, all together are the ensemble.
+        split: Split that is scored.
+        limit: Candidates at most, drawn once.
+    """
+    found = {}
+    for side, column in _pairs(bridges[0], cohort):
+        pair = _scored(cohort, side, column, split, limit, record.seed)
+        ours = [_similarities(bridge, cohort, pair) for bridge in bridges]
+        rungs = {direction: list(baselines) for direction, baselines in _baselines(cohort, pair, bridges[0], record.seed).items()}
+        for place, direction in enumerate(rungs):
+            rungs[direction].append(Rung(OURS, ours[0][place]))
+            if len(ours) > 1:
+                rungs[direction].append(Rung(ENSEMBLE, np.mean([each[place] for each in ours], axis=0)))
+            climb(record, direction, rungs[direction], cohort.groups[pair.rows], split=split)
+            found[direction] = Found(pair.rows, ours[0][place])
+    return found
+
+
+def shuffled_pairs(cohort: Cohort, seed: int) -> Cohort:
+    """The cohort with the texts of its training and validation samples dealt out at random: what is learned of it must be nothing."""
+    table = cohort.table.copy()
+    random = np.random.default_rng(seed)
+    for split in ("train", "validation"):
+        rows = cohort.rows(split)
+        dealt = rows[random.permutation(len(rows))]
+        for column in cohort.texts:
+            texts = cohort.text(column)
+            values = table.obs[column].astype(object).to_numpy(copy=True)
+            values[rows] = [texts[row] for row in dealt]
+            table.obs[column] = pd.Series(values, index=table.obs.index)
+    return Cohort(table, f"{cohort.source}, pairs shuffled")
+
+
+def control(record: Record, cohort: Cohort, bridge: SemanticBridge, *, split: str = "test", limit: int | None = None) -> None:
+    """Recall of a bridge trained on shuffled pairs: its interval must hold chance."""
+    for side, column in _pairs(bridge, cohort):
+        pair = _scored(cohort, side, column, split, limit, record.seed)
+        for direction, similarity in zip(_directions(side, column), _similarities(bridge, cohort, pair), strict=True):
+            found = (ranks(similarity) <= 10).mean()
+            low, high = wilson(round(found * len(similarity)), len(similarity))
+            place = {"n": len(similarity), "candidates": similarity.shape[1], "direction": direction, "split": split}
+            record.row("r10", f"{OURS} (shuffled pairs)", found, low=low, high=high, **place)
+            chance = f"chance {10 / similarity.shape[1]:.3f}, {similarity.shape[1]} candidates"
+            record.words("Controls", f"{direction}: trained on shuffled pairs, R@10 is {found:.3f} ({chance}).")
+
+
+def _similarities(bridge: SemanticBridge, cohort: Cohort, pair: Scored) -> tuple[np.ndarray, np.ndarray]:
+    """Side to text and text to side, hubs taken out by the training split."""
+    test, train = (shared_embeddings(bridge, cohort, rows, [pair.right]) for rows in (pair.rows, pair.train))
+    similarity = test[pair.left] @ test[pair.right].T
+    forward = without_hubs(similarity, train[pair.left], test[pair.right])
+    return forward, without_hubs(similarity.T, train[pair.right], test[pair.left])
+
+
+def _baselines(cohort: Cohort, pair: Scored, bridge: SemanticBridge, seed: int) -> dict[str, Iterator[Rung]]:
+    """Rungs below the bridge, per direction; all are fitted on the training rows alone."""
+    forward, back = _directions(pair.left, pair.right)
+    values = np.concatenate([cohort.values(modality) for modality in pair.left.split(JOINT)], axis=1)
+    validation = _scored(cohort, pair.left, pair.right, "validation", None, seed).rows
+    left = vector_features(values[pair.train], values[np.concatenate([pair.rows, validation])])
+    strings = cohort.text(pair.right)
+    right = text_features([strings[row] for row in pair.train], [strings[row] for row in np.concatenate([pair.rows, validation])], seed=seed)
+    own = bridge_text_features(bridge, [strings[row] for row in pair.train], [strings[row] for row in pair.rows])
+    return {
+        forward: _rungs(left, right, own, len(pair.rows), cohort.groups[pair.train], seed, _plain(cohort, pair, bridge)),
+        back: _rungs(right, left, own, len(pair.rows), cohort.groups[pair.train], seed, _plain(cohort, pair, bridge), turned=True),
+    }
+
+
+def _rungs(x: tuple, y: tuple, own: tuple, n: int, groups: np.ndarray, seed: int, plain: np.ndarray | None, *, turned: bool = False) -> Iterator[Rung]:
+    """From the lowest to the highest; what the bridge's own text vectors reach with CCA stands last."""
+    (train_x, test_x), (train_y, test_y) = x, y
+    if plain is not None:
+        yield Rung("plain text", plain.T if turned else plain)
+    yield Rung("nearest neighbour", neighbour_retrieval(train_x, train_y, test_x[:n], test_y[:n]))
+    yield Rung("ridge", ridge_retrieval(train_x, train_y, test_x[:n], test_y[:n], groups=groups))
+    if len(test_x) - n >= 2:
+        yield Rung("two-tower mlp", two_tower_retrieval((train_x, train_y), (test_x[n:], test_y[n:]), (test_x[:n], test_y[:n]), seed=seed))
+    yield Rung("cca", cca_retrieval(train_x, train_y, test_x[:n], test_y[:n], groups=groups))
+    values = (train_y, test_y) if turned else (train_x, test_x)
+    same = cca_retrieval(values[0], own[0], values[1][:n], own[1], groups=groups)
+    yield Rung("cca (bridge's text vectors)", same.T if turned else same)
+
+
+def bridge_text_features(bridge: SemanticBridge, train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The text vectors that the bridge's own text side reads, standardised by the training texts."""
+    bank = TextBank(bridge.language, latent=bridge.latent, **bridge.text)
+    with torch.inference_mode():
+        found = [bridge.space.standardised(torch.from_numpy(bank.embed(texts)).to(bridge.llm.device)) for texts in (list(train), list(test))]
+    return tuple(vectors.double().cpu().numpy() for vectors in found)
+
+
+def _plain(cohort: Cohort, pair: Scored, bridge: SemanticBridge) -> np.ndarray | None:
+    """The map written out as text and compared with the texts as they are; None for values without names."""
+    names = cohort.card(pair.left).names if JOINT not in pair.left else ()
+    if not names or cohort.card(pair.left).dim != 1:
+        return None
+    written = [_written(cohort.values(pair.left)[row], names) for row in pair.rows]
+    texts = cohort.text(pair.right)
+    left, right = bridge_text_features(bridge, written, [texts[row] for row in pair.rows])
+    return cosine_similarity(left, right)
+
+
+def _written(values: np.ndarray, names: Sequence[str]) -> str:
+    order = np.argsort(-np.nan_to_num(values, nan=-np.inf))
+    highest, lowest = ([names[number] for number in part] for part in (order[:NAMED], order[np.isfinite(values[order])][-NAMED:][::-1]))
+    return f"{grammar.extreme(grammar.HIGHEST, highest)}; {grammar.extreme(grammar.LOWEST, lowest)}"
+
+
+def _pairs(bridge: SemanticBridge, cohort: Cohort) -> list[tuple[str, str]]:
+    """What stage 1 aligned with a text; without a linear part, every side with every text."""
+    if bridge.space.linear is not None:
+        return [(block.side, block.column) for block in bridge.space.linear.blocks]
+    return [(side, column) for side in (*bridge.projectors, *bridge.space.joint) for column in cohort.texts]
+
+
+def _scored(cohort: Cohort, side: str, column: str, split: str, limit: int | None, seed: int) -> Scored:
+    texts = np.array([bool(text) for text in cohort.text(column)])
+    measured = np.all([np.isfinite(cohort.raw(modality)).any(axis=1) for modality in side.split(JOINT)], axis=0)
+    rows, train = (np.array([row for row in cohort.rows(name) if texts[row] and measured[row]], dtype=int) for name in (split, "train"))
+    if limit is not None and len(rows) > limit:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
+    return Scored(side, column, rows, train)
+
+
+def _directions(side: str, column: str) -> tuple[str, str]:
+    return f"{side}->{column}", f"{column}->{side}"
+
+
+def _merged(shipped: dict, own: dict) -> dict:
+    """The shipped section with the run's own settings; a projector or the pairs are replaced as a whole."""
+    return shipped | {name: (shipped[name] | value if name == "text" else value) for name, value in own.items()}

@@ -1,0 +1,83 @@
+"""How far a report may be trusted: are its confidences right, and would an input unlike those of training be noticed?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bridge.benchmark.results import Record
+from bridge.data.cohort import Cohort
+from bridge.evaluate.calibration import calibration_rows
+from bridge.evaluate.curves import reliability_diagram, risk_coverage_curve
+from bridge.evaluate.judged import Judged, judged
+from bridge.evaluate.outlier_sets import outlier_sets, projector_inputs
+from bridge.evaluate.outliers import ood_table
+from bridge.language.subject import region_names, subjects
+from bridge.model import SemanticBridge
+from bridge.report.confidence import Generation, claim_confidence
+from bridge.report.schema import Direction, Verdict
+from bridge.report.verify import Reference, check, claims_in
+
+CALIBRATION, OUTLIERS = "Calibration of claims", "Inputs unlike those of training"
+
+#: Verdicts that make a claim right or wrong; a claim with another one cannot be checked.
+CORRECT = {Verdict.SUPPORTED: True, Verdict.NEAR: False, Verdict.CONTRADICTED: False, Verdict.NOT_IN_INPUT: False}
+
+EXPLAINED = (
+    "Confidence of a claim: mean probability of the tokens that name its entity. Right: supported by the measurement (three highest or lowest of a map, listed "
+    "fact); all else that can be checked is wrong, near misses too. Calibrator, constant and threshold come from the validation split."
+)
+STRANGE = "AUROC of telling changed inputs from the test split's own, by what the projectors are given; every detector is fitted on the training split alone."
+
+
+def put_calibration(
+    record: Record,
+    bridge: SemanticBridge,
+    cohort: Cohort,
+    rows: Mapping[str, np.ndarray],
+    written: Mapping[str, Sequence[Generation]],
+    *,
+    resamples: int = 1000,
+) -> None:
+    """Calibration and abstention of the claims of generated reports.
+
+    Args:
+        record: Of the run.
+        bridge: What wrote them.
+        cohort: The cohort.
+        rows: ``validation`` and ``test`` to the samples.
+        written: The same to one generation per sample.
+        resamples: Bootstrap resamples.
+    """
+    claims = {split: _judged(bridge, cohort, rows[split], written[split]) for split in ("validation", "test")}
+    record.words(CALIBRATION, f"{EXPLAINED} {len(claims['validation'])} claims of the validation split, {len(claims['test'])} of the test split.")
+    for row in calibration_rows(claims["validation"], claims["test"], resamples=resamples, seed=record.seed):
+        record.row(**row)
+    if len(claims["test"]):
+        reliability_diagram(claims, record.figure(CALIBRATION, "reliability"), seed=record.seed)
+        risk_coverage_curve(claims, record.figure(CALIBRATION, "risk_coverage"), seed=record.seed)
+
+
+def put_outliers(record: Record, bridge: SemanticBridge, cohort: Cohort, *, resamples: int = 1000) -> None:
+    """Whether detectors on the projectors' input notice what is unlike training."""
+    rows = {split: cohort.rows(split) for split in ("train", "test")}
+    train, test = (projector_inputs(bridge, cohort, some) for some in rows.values())
+    strange = outlier_sets(train, test, maps=tuple(region_names(cohort)), seed=record.seed)
+    groups = {"groups": cohort.groups[rows["test"]], "train_groups": cohort.groups[rows["train"]]}
+    record.words(OUTLIERS, STRANGE)
+    for row in ood_table(train, test, strange, resamples=resamples, seed=record.seed, **groups):
+        record.row(**row)
+
+
+def _judged(bridge: SemanticBridge, cohort: Cohort, rows: np.ndarray, written: Sequence[Generation]) -> Judged:
+    """Every claim that can be checked: its confidence, whether it is right, and the group of its sample."""
+    reference = Reference.from_dict(bridge.reference["training"])
+    confidence, correct, groups = [], [], []
+    for subject, group, generation in zip(subjects(cohort, rows), cohort.groups[rows], written, strict=True):
+        claims = check(claims_in(generation.text, reference.regions, reference.facts), subject, reference)
+        for claim in (each for each in claims if each.verdict in CORRECT and each.direction is not Direction.NONE):
+            confidence.append(claim_confidence(claim, generation))
+            correct.append(CORRECT[claim.verdict])
+            groups.append(group)
+    return judged(confidence, np.array(correct, dtype=bool), np.array(groups))

@@ -1,0 +1,114 @@
+"""Raw facts beside an embedding: a table of region or gene values per sample that a report is checked against.
+
+The model never sees it. It serves who has embeddings of a brain or a cell, which name nothing, and the values they
+were made from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from bridge.data.table import NUMBER, read_table
+from bridge.language.subject import RegionValues, Subject
+from bridge.report.anatomy import place_of, spoken_forms
+from bridge.report.reference import Reference
+from bridge.report.symbols import is_symbol
+
+REGIONS, GENES = "companion regions", "companion genes"
+#: Fewest other samples with a value that give a mean and a spread.
+FEWEST = 10
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Companion:
+    """Values of one sample and of those it is placed among.
+
+    Args:
+        names: Regions or genes.
+        values: Of the sample, NaN where missing.
+        mean: Of the samples of reference; NaN where fewer than ten have a value.
+        spread: Their standard deviation.
+    """
+
+    names: tuple[str, ...]
+    values: Float[np.ndarray, " features"]
+    mean: Float[np.ndarray, " features"]
+    spread: Float[np.ndarray, " features"]
+
+    def beside(self, subject: Subject, reference: Reference) -> tuple[Subject, Reference]:
+        """The subject and its reference with these facts as further maps, one of regions and one of genes; no name twice."""
+        known = {name for names in reference.regions.values() for name in names}
+        genes = np.array([is_symbol(name) and place_of(name).concept not in spoken_forms().values() for name in self.names], dtype=bool)
+        new = np.array([name not in known for name in self.names], dtype=bool)
+        for modality, chosen in ((REGIONS, new & ~genes), (GENES, new & genes)):
+            if chosen.any():
+                subject, reference = self._with(subject, reference, modality, np.flatnonzero(chosen))
+        return subject, reference
+
+    def _with(self, subject: Subject, reference: Reference, modality: str, columns: np.ndarray) -> tuple[Subject, Reference]:
+        names = tuple(self.names[column] for column in columns)
+        regions = subject.regions | {modality: RegionValues(names, self.values[columns])}
+        subject = dataclasses.replace(subject, regions=regions, present=subject.present | {modality})
+        mean, spread = reference.mean | {modality: self.mean[columns]}, reference.spread | {modality: self.spread[columns]}
+        return subject, dataclasses.replace(reference, regions=reference.regions | {modality: names}, mean=mean, spread=spread)
+
+
+def read_companion(path: Path, sample: str, *, training: Collection[str] = ()) -> Companion:
+    """Facts of one sample, placed among the training samples.
+
+    Args:
+        path: csv, tsv or parquet with the sample id first and a column per region or gene, or an .h5ad (its ``obs``, else its ``X``).
+        sample: Its id.
+        training: Ids of the training samples; where none of them is in the table, those with ``split`` train, and
+            without such a column every other sample.
+
+    Raises:
+        ValueError: the sample is not in the table, or the table has no column of numbers.
+    """
+    table, split = _numbers(path)
+    if sample not in table.index:
+        raise ValueError(f"facts {path}: no sample {sample!r}; found {len(table)} samples, for example {table.index[0]!r}")
+    others = _others(table, split, training).drop(index=sample, errors="ignore")
+    count = others.notna().sum()
+    mean, spread = (numbers.where(count >= FEWEST).to_numpy(dtype=np.float64) for numbers in (others.mean(), others.std(ddof=0)))
+    return Companion(tuple(map(str, table.columns)), table.loc[sample].to_numpy(dtype=np.float64), mean, spread)
+
+
+def _numbers(path: Path) -> tuple[pd.DataFrame, pd.Series | None]:
+    """Columns of numbers with the sample ids as index, and the split where the table tells it."""
+    table = read_table(path)
+    split = table.columns.get("split")
+    columns = table.columns.drop(columns=["split"], errors="ignore")
+    kept = [name for name in columns if _is_numeric(columns[name])]
+    frame = columns[kept].apply(pd.to_numeric).astype(np.float64).set_axis(table.ids)
+    if path.suffix == ".h5ad":
+        frame = frame.join(_matrix(path))
+    if not frame.shape[1] or np.isinf(frame.to_numpy()).any() or not frame.index.is_unique:
+        raise ValueError(f"facts {path}: expected every id once, and beside the ids columns of finite numbers, one per region or gene")
+    return frame, None if split is None else split.set_axis(table.ids)
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    present = column.dropna()
+    return len(present) > 0 and (pd.api.types.is_numeric_dtype(column) or bool(present.astype(str).str.fullmatch(NUMBER).all()))
+
+
+def _matrix(path: Path) -> pd.DataFrame:
+    """``X`` of an AnnData file; nothing where it has none."""
+    import anndata
+
+    table = anndata.read_h5ad(path)
+    return table.to_df().astype(np.float64) if table.X is not None else pd.DataFrame(index=table.obs_names)
+
+
+def _others(table: pd.DataFrame, split: pd.Series | None, training: Collection[str]) -> pd.DataFrame:
+    chosen: Sequence[str] = [name for name in table.index if name in set(training)]
+    if not chosen and split is not None:
+        chosen = [name for name in table.index if split[name] == "train"]
+    return table.loc[chosen] if chosen else table
