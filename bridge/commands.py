@@ -24,7 +24,6 @@ from bridge.data.default import build_default
 from bridge.data.table import read_table
 from bridge.demo import run_demo
 from bridge.evaluate.attribution_files import attribute_bundle
-from bridge.evaluate.leaks import scan_cohort
 from bridge.evaluate.page import evaluate_bundle
 from bridge.language.llm import LLM, load_llm
 from bridge.language.subject import subjects
@@ -224,33 +223,18 @@ def report_sample(
 
 
 def evaluate(arguments: Sequence[str]) -> None:
-    """``bridge evaluate``: a benchmark by its name, the leak scanner, attribution, or the held-out figures of a bundle."""
+    """``bridge evaluate``: a benchmark by its name, attribution, or the held-out figures of a bundle."""
     name = next(iter(arguments), "")
     if is_benchmark(name):
         run_benchmark(arguments)
-    elif name in ("leaks", "attribution"):
-        _command({"leaks": evaluate_leaks, "attribution": evaluate_attribution}, "evaluate", arguments)
+    elif name == "attribution":
+        _command({name: evaluate_attribution}, "evaluate", arguments)
     elif name and not name.startswith("-"):
         raise ValueError(
-            f"evaluate {name!r}: no such benchmark; expected one of {', '.join(benchmarks())}, leaks, attribution, or --bundle B --cohort C --out O"
+            f"evaluate {name!r}: no such benchmark; expected one of {', '.join(benchmarks())}, attribution, or --bundle B --cohort C --out O"
         )
     else:
         _command(evaluate_bundle_command, "evaluate", arguments)
-
-
-def evaluate_leaks(cohort: str, out: str = "runs/leaks", columns: list[str] | None = None, labels: list[str] | None = None, seed: int = 0) -> None:
-    """Scan a cohort for what lets a score be too good: shared groups, twins, copied texts, labels that missingness tells.
-
-    Args:
-        cohort: The cohort (.h5ad).
-        out: Folder for leaks.json.
-        columns: Columns whose values must not be in two splits: participant, family, site, publication.
-        labels: Columns that a model is to predict; facts by default.
-        seed: Of the permutations.
-    """
-    severe = [finding for finding in scan_cohort(Cohort.read(cohort), Path(out), seed, columns=columns or (), labels=labels or ()) if finding.severe]
-    if severe:
-        raise ValueError(f"{cohort}: {len(severe)} severe findings, listed above and in {out}/leaks.json; mend the split or the table before training")
 
 
 def evaluate_attribution(

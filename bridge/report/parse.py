@@ -186,7 +186,8 @@ class _Clause:
         """Claims of each keyword ("highest", "organ systems") and of the facts that stand before the first one."""
         keywords = list(self.lexicon.keyword.finditer(self.body)) if self.lexicon.keyword else []
         before = self.body[: keywords[0].start()] if keywords else self.body
-        yield from self.facts_in_prose(before)
+        if any(not self.is_region(mark) for mark in MARK.finditer(before)):
+            yield from self.facts_in_prose(before)
         for keyword, following in itertools.zip_longest(keywords, keywords[1:]):
             items = list(self.items(self.body[keyword.end() : following.start() if following else None]))
             if not items and keyword is keywords[0]:

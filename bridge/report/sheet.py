@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import math
-from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -59,45 +57,43 @@ class Fact(NamedTuple):
 
 
 class FactSheet:
-    """Facts of one sample by modality and name.
+    """Facts of one sample.
 
     Args:
-        facts: All of them, those not measured included.
+        subject: The sample as measured.
+        reference: Its names, and where their values lie in training.
     """
 
-    def __init__(self, facts: Iterable[Fact]):
-        self.facts = {(fact.modality, fact.name): fact for fact in facts}
-        self._by_side: dict[str, dict[tuple[str, str], Fact]] = {}
+    def __init__(self, subject: Subject, reference: Reference):
+        self.columns = {modality: _Column.of(subject, reference, modality) for modality in reference.regions}
 
-    @classmethod
-    def of(cls, subject: Subject, reference: Reference) -> FactSheet:
-        """Every feature that the training reference knows."""
-        return cls(fact for modality in reference.regions for fact in _facts(subject, reference, modality))
+    @property
+    def facts(self) -> list[Fact]:
+        """Every name that the reference knows, those not measured included."""
+        return [column.fact(number) for column in self.columns.values() for number in range(len(column.names))]
 
     def find(self, modality: str, entity: str) -> tuple[Fact, ...]:
         """The fact of a name; of a region named without a side both of its facts; none where the sheet has no such name."""
-        if (modality, entity) in self.facts:
-            return (self.facts[modality, entity],)
+        column = self.columns.get(modality)
+        if column is None:
+            return ()
+        places = _places(column.names)
+        if (entity, None) in places:
+            return (column.fact(places[entity, None]),)
         concept = place_of(entity).concept
-        sides = self._sides(modality)
-        pair = sides.get((concept, "left")), sides.get((concept, "right"))
-        return () if None in pair else pair
+        pair = [places.get((concept, side)) for side in ("left", "right")]
+        return () if None in pair else tuple(map(column.fact, pair))
 
     def mirrored(self, fact: Fact) -> Fact | None:
         """The same region of the other side."""
-        other = {"left": "right", "right": "left"}.get(fact.side)
-        return self._sides(fact.modality).get((place_of(fact.name).concept, other)) if other else None
+        column, other = self.columns[fact.modality], {"left": "right", "right": "left"}.get(fact.side)
+        number = _places(column.names).get((place_of(fact.name).concept, other)) if other else None
+        return None if number is None else column.fact(number)
 
     def strongest(self, k: int) -> list[Fact]:
         """Up to k facts that are up or down, the farthest from the training mean first."""
-        marked = [fact for fact in self.facts.values() if fact.state in (State.UP, State.DOWN)]
+        marked = [column.fact(number) for column in self.columns.values() for number in np.flatnonzero(np.abs(column.z) >= MARKED)]
         return sorted(marked, key=lambda fact: (-abs(fact.z), fact.name))[:k]
-
-    def _sides(self, modality: str) -> Mapping[tuple[str, str], Fact]:
-        if modality not in self._by_side:
-            own = [fact for fact in self.facts.values() if fact.modality == modality]
-            self._by_side[modality] = {(place_of(fact.name).concept, fact.side): fact for fact in own}
-        return self._by_side[modality]
 
 
 def state_of(value: float | None, z: float | None) -> State:
@@ -111,16 +107,27 @@ def state_of(value: float | None, z: float | None) -> State:
     return State.UP if z > 0 else State.DOWN
 
 
-def _facts(subject: Subject, reference: Reference, modality: str) -> Iterable[Fact]:
-    names = reference.regions[modality]
-    regions = subject.regions.get(modality) if modality in subject.present else None
-    raw = np.full(len(names), np.nan) if regions is None else _in_order(regions, names)
-    spread = np.where(reference.spread[modality] > 0, reference.spread[modality], np.nan)
-    z = (raw - reference.mean[modality]) / spread
-    units = regions.units if regions else ""
-    for name, side, value, place in zip(names, _sides_of(tuple(names)), raw.tolist(), z.tolist(), strict=True):
-        known, placed = value if math.isfinite(value) else None, place if math.isfinite(place) else None
-        yield Fact(modality, name, side, known, units, placed, state_of(known, placed))
+class _Column(NamedTuple):
+    """Values of one modality in the order of its names, NaN where missing."""
+
+    modality: str
+    names: tuple[str, ...]
+    values: Float[np.ndarray, " names"]
+    z: Float[np.ndarray, " names"]
+    units: str
+
+    @classmethod
+    def of(cls, subject: Subject, reference: Reference, modality: str) -> _Column:
+        names = tuple(reference.regions[modality])
+        regions = subject.regions.get(modality) if modality in subject.present else None
+        values = np.full(len(names), np.nan) if regions is None else _in_order(regions, names)
+        spread = np.where(reference.spread[modality] > 0, reference.spread[modality], np.nan)
+        return cls(modality, names, values, (values - reference.mean[modality]) / spread, regions.units if regions else "")
+
+    def fact(self, number: int) -> Fact:
+        name = self.names[number]
+        value, z = (float(numbers[number]) if np.isfinite(numbers[number]) else None for numbers in (self.values, self.z))
+        return Fact(self.modality, name, place_of(name).side, value, self.units, z, state_of(value, z))
 
 
 def _in_order(regions: RegionValues, names: tuple[str, ...]) -> Float[np.ndarray, " regions"]:
@@ -133,5 +140,7 @@ def _in_order(regions: RegionValues, names: tuple[str, ...]) -> Float[np.ndarray
 
 
 @functools.lru_cache(maxsize=64)
-def _sides_of(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(place_of(name).side for name in names)
+def _places(names: tuple[str, ...]) -> dict[tuple[str, str | None], int]:
+    """Where each name stands: under (name, None), and under its concept and side."""
+    by_side = {place_of(name): number for number, name in reversed(list(enumerate(names)))}
+    return {tuple(place): number for place, number in by_side.items()} | {(name, None): number for number, name in enumerate(names)}

@@ -53,8 +53,7 @@ _WORST_FIRST = (Verdict.CONTRADICTED, Verdict.NOT_IN_INPUT, Verdict.UNCHECKABLE,
 
 def check(claims: Iterable[Claim], subject: Subject, reference: Reference) -> list[Claim]:
     """The claims with verdicts and evidence, by the rules at the top of this file."""
-    claims = list(claims)
-    sheet = FactSheet.of(subject, reference) if any(claim.kind is Kind.LEVEL for claim in claims) else FactSheet(())
+    sheet = FactSheet(subject, reference)
     return [_checked(claim, subject, reference, sheet) for claim in claims]
 
 
