@@ -28,6 +28,7 @@ from bridge.evaluate.page import evaluate_bundle
 from bridge.language.llm import LLM, load_llm
 from bridge.language.subject import subjects
 from bridge.language.textbank import TextBank
+from bridge.report.companion import read_companion
 from bridge.report.render import to_json, to_markdown
 from bridge.report.write import read_input, subject_of, write_report
 from bridge.train.run import run_stage
@@ -189,6 +190,8 @@ def report_sample(
     llm: str | None = None,
     trust: list[str] | None = None,
     max_new_tokens: int = 160,
+    constrain: bool = False,
+    facts: str | None = None,
 ) -> None:
     """Write the report of one sample: from a cohort by its id, or from files of any subset of modalities.
 
@@ -206,19 +209,27 @@ def report_sample(
         llm: Where the base LLM is, when it is not where the bundle says.
         trust: Modules outside the packages whose classes may load.
         max_new_tokens: Longest report in tokens.
+        constrain: Write only names of regions and genes that the bundle, or the facts, have.
+        facts: Table of raw facts to check the report against, for whoever has embeddings alone: the sample id first, then a column per region or gene.
+            The model is not given them.
     """
     bridge = load(bundle, llm=llm, trust=tuple(trust or ()))
     files = (inputs or {}) | ({"gene": gene} if gene else {}) | ({"brain": brain} if brain else {})
     if bool(cohort) == bool(files):
         raise ValueError("report: found both a cohort and files, or neither; expected --cohort C --sample ID, or files such as --gene FILE --brain FILE")
+    training: list[str] = []
     if cohort:
-        subject, values = _from_cohort(Cohort.read(cohort), sample, bridge.cards, use)
+        whole = Cohort.read(cohort)
+        subject, values = _from_cohort(whole, sample, bridge.cards, use)
+        training = [whole.ids[row] for row in whole.rows("train")]
     else:
         read = {modality: read_input(bridge, modality, Path(path), sample) for modality, path in files.items()}
         subject = subject_of(bridge, sample or Path(next(iter(files.values()))).name.partition(".")[0], read)
         values = {modality: normalised for modality, (_, normalised) in read.items()}
     text = Path(note).read_text(encoding="utf-8") if note else ""
-    written = write_report(bridge, subject, values, note=text, max_new_tokens=max_new_tokens, source=bundle)
+    companion = read_companion(Path(facts), subject.id, training=training) if facts else None
+    settings = {"note": text, "max_new_tokens": max_new_tokens, "constrain": constrain, "companion": companion, "source": bundle}
+    written = write_report(bridge, subject, values, **settings)
     _put(to_markdown(written) if format == "markdown" else to_json(written), out)
 
 

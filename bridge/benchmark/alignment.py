@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from bridge.evaluate.audit import wilson
 from bridge.evaluate.baselines import cca_retrieval, neighbour_retrieval, ridge_retrieval, text_features, vector_features
 from bridge.evaluate.held_out import shared_embeddings
 from bridge.evaluate.retrieval import cosine_similarity, ranks, without_hubs
+from bridge.evaluate.strata import within_strata
 from bridge.language import grammar
 from bridge.language.textbank import TextBank
 from bridge.model import SemanticBridge
@@ -29,6 +30,7 @@ from bridge.settings import config_file
 from bridge.train.run import run_stage
 
 ENSEMBLE = f"{OURS} ensemble"
+PLAIN = "plain text"
 NAMED = 10  # regions that the plain-text rendering of a map names at either end
 
 
@@ -92,7 +94,9 @@ def compare(record: Record, cohort: Cohort, bridges: Sequence[SemanticBridge], *
     for side, column in _pairs(bridges[0], cohort):
         pair = _scored(cohort, side, column, split, limit, record.seed)
         ours = [_similarities(bridge, cohort, pair) for bridge in bridges]
-        rungs = {direction: list(baselines) for direction, baselines in _baselines(cohort, pair, bridges[0], record.seed).items()}
+        rungs = _baselines(cohort, pair, bridges[0], record.seed)
+        if not any(rung.method == PLAIN for rungs_of in rungs.values() for rung in rungs_of):
+            record.words("Plain text", f"{side}: its values have no names, so they cannot be written out as text; that rung is left out.")
         for place, direction in enumerate(rungs):
             rungs[direction].append(Rung(OURS, ours[0][place]))
             if len(ours) > 1:
@@ -100,6 +104,27 @@ def compare(record: Record, cohort: Cohort, bridges: Sequence[SemanticBridge], *
             climb(record, direction, rungs[direction], cohort.groups[pair.rows], split=split)
             found[direction] = Found(pair.rows, ours[0][place])
     return found
+
+
+def within(record: Record, cohort: Cohort, found: dict[str, Found], column: str, *, split: str = "test") -> None:
+    """Retrieval within the strata of one column, beside galleries of the same size that mix them.
+
+    Args:
+        record: Of the run.
+        cohort: The cohort the rows are of.
+        found: Direction to similarities.
+        column: Column of ``obs``; numbers are cut at quantiles.
+        split: Split that is scored.
+    """
+    lines = []
+    for direction, (rows, similarity) in found.items():
+        scores = within_strata(similarity, cohort.table.obs[column].iloc[rows], cohort.groups[rows], seed=record.seed)
+        for method in ("pooled", "matched", "within"):
+            interval = {"low": scores[f"{method}_low"], "high": scores[f"{method}_high"]}
+            record.row("r10", f"bridge ({method}, {column})", scores[method], n=scores["n"], direction=direction, split=split, **interval)
+        share = [scores[name] for name in ("confound_share", "confound_share_low", "confound_share_high")]
+        lines.append((direction, str(scores["n"]), str(scores["strata"]), *("undefined" if value is None else f"{value:+.3f}" for value in share)))
+    record.table("Confounds", ("direction", "n", f"strata of {column}", "R@10 explained by the column", "low", "high"), lines)
 
 
 def shuffled_pairs(cohort: Cohort, seed: int) -> Cohort:
@@ -138,34 +163,28 @@ def _similarities(bridge: SemanticBridge, cohort: Cohort, pair: Scored) -> tuple
     return forward, without_hubs(similarity.T, train[pair.right], test[pair.left])
 
 
-def _baselines(cohort: Cohort, pair: Scored, bridge: SemanticBridge, seed: int) -> dict[str, Iterator[Rung]]:
-    """Rungs below the bridge, per direction; all are fitted on the training rows alone."""
+def _baselines(cohort: Cohort, pair: Scored, bridge: SemanticBridge, seed: int) -> dict[str, list[Rung]]:
+    """Rungs below the bridge, per direction, from the lowest to the highest; all are fitted on the training rows alone."""
     forward, back = _directions(pair.left, pair.right)
     values = np.concatenate([cohort.values(modality) for modality in pair.left.split(JOINT)], axis=1)
-    validation = _scored(cohort, pair.left, pair.right, "validation", None, seed).rows
-    left = vector_features(values[pair.train], values[np.concatenate([pair.rows, validation])])
-    strings = cohort.text(pair.right)
-    right = text_features([strings[row] for row in pair.train], [strings[row] for row in np.concatenate([pair.rows, validation])], seed=seed)
-    own = bridge_text_features(bridge, [strings[row] for row in pair.train], [strings[row] for row in pair.rows])
-    return {
-        forward: _rungs(left, right, own, len(pair.rows), cohort.groups[pair.train], seed, _plain(cohort, pair, bridge)),
-        back: _rungs(right, left, own, len(pair.rows), cohort.groups[pair.train], seed, _plain(cohort, pair, bridge), turned=True),
-    }
-
-
-def _rungs(x: tuple, y: tuple, own: tuple, n: int, groups: np.ndarray, seed: int, plain: np.ndarray | None, *, turned: bool = False) -> Iterator[Rung]:
-    """From the lowest to the highest; what the bridge's own text vectors reach with CCA stands last."""
-    (train_x, test_x), (train_y, test_y) = x, y
-    if plain is not None:
-        yield Rung("plain text", plain.T if turned else plain)
-    yield Rung("nearest neighbour", neighbour_retrieval(train_x, train_y, test_x[:n], test_y[:n]))
-    yield Rung("ridge", ridge_retrieval(train_x, train_y, test_x[:n], test_y[:n], groups=groups))
-    if len(test_x) - n >= 2:
-        yield Rung("two-tower mlp", two_tower_retrieval((train_x, train_y), (test_x[n:], test_y[n:]), (test_x[:n], test_y[:n]), seed=seed))
-    yield Rung("cca", cca_retrieval(train_x, train_y, test_x[:n], test_y[:n], groups=groups))
-    values = (train_y, test_y) if turned else (train_x, test_x)
-    same = cca_retrieval(values[0], own[0], values[1][:n], own[1], groups=groups)
-    yield Rung("cca (bridge's text vectors)", same.T if turned else same)
+    validation, strings, n = _scored(cohort, pair.left, pair.right, "validation", None, seed).rows, cohort.text(pair.right), len(pair.rows)
+    others = np.concatenate([pair.rows, validation])
+    x, x_others = vector_features(values[pair.train], values[others])
+    y, y_others = text_features([strings[row] for row in pair.train], [strings[row] for row in others], seed=seed)
+    own, own_test = bridge_text_features(bridge, [strings[row] for row in pair.train], [strings[row] for row in pair.rows])
+    groups, sides = cohort.groups[pair.train], (x, y, x_others[:n], y_others[:n])
+    turned = (y, x, y_others[:n], x_others[:n])
+    # The scores of these are symmetric: one direction is the transpose of the other.
+    symmetric = [("cca", cca_retrieval(*sides, groups=groups)), ("cca (bridge's text vectors)", cca_retrieval(x, own, x_others[:n], own_test, groups=groups))]
+    if len(validation) >= 2:
+        symmetric.insert(0, ("two-tower mlp", two_tower_retrieval((x, y), (x_others[n:], y_others[n:]), (x_others[:n], y_others[:n]), seed=seed)))
+    plain = [(PLAIN, found)] if (found := _plain(cohort, pair, bridge)) is not None else []
+    rungs = {}
+    for direction, some in ((forward, sides), (back, turned)):
+        found = [*plain, *symmetric] if direction == forward else [(method, similarity.T) for method, similarity in (*plain, *symmetric)]
+        directed = [("nearest neighbour", neighbour_retrieval(*some)), ("ridge", ridge_retrieval(*some, groups=groups))]
+        rungs[direction] = [Rung(*each) for each in (*found[: len(plain)], *directed, *found[len(plain) :])]
+    return rungs
 
 
 def bridge_text_features(bridge: SemanticBridge, train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

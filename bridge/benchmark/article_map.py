@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from bridge.benchmark import data
-from bridge.benchmark.alignment import ENSEMBLE, compare, control, shuffled_pairs, trained
+from bridge.benchmark.alignment import ENSEMBLE, Found, compare, control, shuffled_pairs, trained, within
 from bridge.benchmark.ladder import Rung, climb
 from bridge.benchmark.results import OURS, Record
 from bridge.benchmark.task import Task, data_folder
@@ -38,7 +38,7 @@ class ArticleMap(Task):
         articles = data.article_map(data_folder("article_brain_map"))
         record.words("Data", "12,459 neuroimaging articles (NeuroQuery data, BSD-3-Clause), published split; titles: Neurosynth v7 (ODbL).")
         bridges = [trained(record, articles, self.align, seed=record.seed + number, name=f"seed{record.seed + number}") for number in range(self.seeds)]
-        compare(record, articles, bridges)
+        within(record, articles, compare(record, articles, bridges), "n_peaks")
         titles = data.title_map(data_folder("title_brain_map"))
         transfer(record, articles, titles, bridges, self.limit)
         if self.shuffled:
@@ -53,11 +53,13 @@ def transfer(record: Record, articles: Cohort, titles: Cohort, bridges: list[Sem
     values = apply_normalisation(titles.raw("brain")[rows], articles.card("brain").normalisation)
     strings = [titles.text("article")[row] for row in rows]
     found = [_similarities(bridge, articles, values, strings) for bridge in bridges]
-    for place, direction in enumerate(("brain->title", "title->brain")):
+    directions = "brain->title", "title->brain"
+    for place, direction in enumerate(directions):
         rungs = [Rung(OURS, found[0][place])]
         if len(found) > 1:
             rungs.append(Rung(ENSEMBLE, np.mean([each[place] for each in found], axis=0)))
         climb(record, direction, rungs, split="transfer", verdict=False)
+    within(record, titles, {direction: Found(rows, similarity) for direction, similarity in zip(directions, found[0], strict=True)}, "year", split="transfer")
 
 
 def _similarities(bridge: SemanticBridge, articles: Cohort, values: np.ndarray, strings: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 from sklearn.linear_model import RidgeCV
 
-from bridge.benchmark.alignment import Found, compare, control, shuffled_pairs, trained
+from bridge.benchmark.alignment import compare, control, shuffled_pairs, trained, within
 from bridge.benchmark.default import SHARED, default_cohort
 from bridge.benchmark.results import Record
 from bridge.benchmark.task import Task
@@ -18,7 +18,6 @@ from bridge.data.cohort import Cohort
 from bridge.evaluate.baselines import vector_features
 from bridge.evaluate.retrieval import bootstrap_interval
 from bridge.evaluate.spatial_null import map_correlation, region_distances
-from bridge.evaluate.strata import within_strata
 
 SURROGATES = 1000
 SIGNIFICANT = 0.05
@@ -65,19 +64,6 @@ class Atlas(Task):
         spatial(record, cohort, path)
         if self.shuffled:
             control(record, cohort, trained(record, shuffled_pairs(cohort, record.seed), settings, seed=record.seed, name="shuffled"), limit=self.limit)
-
-
-def within(record: Record, cohort: Cohort, found: dict[str, Found], column: str) -> None:
-    """Retrieval within the strata of one column, beside galleries of the same size that mix them."""
-    lines = []
-    for direction, (rows, similarity) in found.items():
-        scores = within_strata(similarity, cohort.table.obs[column].iloc[rows], cohort.groups[rows], seed=record.seed)
-        for method in ("pooled", "matched", "within"):
-            interval = {"low": scores[f"{method}_low"], "high": scores[f"{method}_high"]}
-            record.row("r10", f"bridge ({method}, {column})", scores[method], n=scores["n"], direction=direction, **interval)
-        share = [scores[name] for name in ("confound_share", "confound_share_low", "confound_share_high")]
-        lines.append((direction, str(scores["n"]), str(scores["strata"]), *("undefined" if value is None else f"{value:+.3f}" for value in share)))
-    record.table("Confounds", ("direction", "n", f"strata of {column}", "R@10 explained by the column", "low", "high"), lines)
 
 
 def spatial(record: Record, cohort: Cohort, path: Path) -> None:

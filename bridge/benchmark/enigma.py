@@ -123,7 +123,8 @@ class Enigma(Task):
 
 def training_maps(values: Float[np.ndarray, "maps regions"], training: Float[np.ndarray, "samples regions"]) -> Float[np.ndarray, "maps regions"]:
     """Maps in the units of normalised training maps: the same ranks, with the mean and the spread that a training map has on average."""
-    mean, spread = float(np.nanmean(training)), float(np.nanmean(np.nanstd(training, axis=1)))
+    training = training[np.isfinite(training).any(axis=1)]
+    mean, spread = float(np.nanmean(training)), float(np.nanstd(training, axis=1).mean())
     return np.stack([as_training_map(row, mean, spread) for row in values])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from bridge.benchmark import data
-from bridge.benchmark.alignment import compare, control, shuffled_pairs, trained
+from bridge.benchmark.alignment import compare, control, shuffled_pairs, trained, within
 from bridge.benchmark.results import Record
 from bridge.benchmark.task import Task, data_folder
 
@@ -30,6 +30,6 @@ class GeneText(Task):
             "Data", "9,565 genes: Allen Human Brain Atlas (non-commercial), Gene Ontology, HPO, NCBI; the symbol is not in the text; split by symbol root."
         )
         bridges = [trained(record, genes, self.align, seed=record.seed + number, name=f"seed{record.seed + number}") for number in range(self.seeds)]
-        compare(record, genes, bridges)
+        within(record, genes, compare(record, genes, bridges), "n_pubmed")
         if self.shuffled:
             control(record, genes, trained(record, shuffled_pairs(genes, record.seed), self.align, seed=record.seed, name="shuffled"))

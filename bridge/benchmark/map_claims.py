@@ -56,6 +56,8 @@ def judged_claims(named: Sequence[Named], values: Float[np.ndarray, " regions"],
     """Shares of the named and measured regions whose side, direction, sign and order are those of the table; None where there is nothing to judge."""
     value = dict(zip(names, values.tolist(), strict=True))
     told = [each for each in named if np.isfinite(value.get(each.region, np.nan))]
+    if not told:
+        return dict.fromkeys(("side", "direction", "sign", "size"))
     signs = {each: 1 if each.end is Direction.HIGHER else -1 for each in told}
     middle = float(np.nanmedian(values))
     sides = [signs[each] * (value[each.region] - value[other]) for each in told if np.isfinite(value.get(other := _other_side(each.region), np.nan))]

@@ -27,24 +27,27 @@ def told_in_prompts(cohort: Cohort, *, seed: int = 0) -> Iterator[Finding]:
     for subject in subjects(cohort, rows) if questions else ():
         for question in questions:
             asked = question.put(subject, np.random.default_rng(seed))
-            if asked and any(holds_target(asked.question, target) for target in _targets(subject, question, asked)):
+            if asked and holds_target(asked.question, *_targets(subject, question, asked)):
                 told.setdefault(asked.name, []).append(f"{subject.id}: {asked.question}")
     for name, examples in told.items():
         found = f"{len(examples)} of {len(rows)} samples, for example {listed(examples[:1])}"
         yield Finding("target inside the prompt", f"question {name!r}", found, "the answer can be read from the question", severe=True)
 
 
-def holds_target(prompt: str, target: str) -> bool:
-    """Whether a prompt tells its target: all of a target of up to five words, most runs of five words of a longer one.
+def holds_target(prompt: str, *targets: str) -> bool:
+    """Whether a prompt tells one of its targets: all of a target of up to five words, most runs of five words of a longer one.
 
     Args:
         prompt: Text a model is given.
-        target: Text it is to write, or a fact it is to tell.
+        targets: Texts it is to write, or facts it is to tell.
     """
-    given, wanted = words(prompt), words(target)
+    given = words(prompt)
+    return any(_holds(given, words(target)) for target in targets)
+
+
+def _holds(given: list[str], wanted: list[str]) -> bool:
     length = min(RUN, len(wanted))
-    runs = _runs(wanted, length)
-    told = set(_runs(given, length))
+    runs, told = _runs(wanted, length), set(_runs(given, length))
     return bool(runs) and sum(run in told for run in runs) >= COPIED * len(runs)
 
 
@@ -65,5 +68,6 @@ def _targets(subject: Subject, question: Question, asked: Asked) -> list[str]:
     A comparison names regions by design, and a region may be called like a fact (the eye field), so other questions do not count.
     """
     told = [column for column, modality in subject.fact_modality.items() if modality in question.needs or not question.needs]
-    items = [item for column in told for item in subject.facts[column] if holds_target(asked.answer, item)]
+    said = words(asked.answer)
+    items = [item for column in told for item in subject.facts[column] if _holds(said, words(item))]
     return [asked.answer, *items]
