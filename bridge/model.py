@@ -14,7 +14,7 @@ from bridge.data.cohort import Cohort
 from bridge.language.latent import LatentText
 from bridge.language.llm import LanguageModel, base_model
 from bridge.project.base import Projector
-from bridge.project.prefix import Prefix, prepend, prepend_labels, without_gaps, zeroed
+from bridge.project.prefix import Prefix, prepend, prepend_labels, without_gaps
 from bridge.project.space import JOINT, SharedSpace
 from encoders.base import Card, Encoder, Tokens
 
@@ -39,7 +39,7 @@ class SemanticBridge(nn.Module):
         self.space: SharedSpace | None = None  # stage 1 gives it
         self.text: dict = {}  # layers and pooling of the text side of the shared space
         self.latent: LatentText | None = None  # and its word counts, where it has them
-        self.blind = False  # prefix zeroed, in training too: the twin that shows what the prefix is worth
+        self.blind = False  # told which inputs there are, never what they hold: the twin that shows what the prefix is worth
         self.template = "auto"
         self.reference: dict = {}  # what the training split looks like, see bridge.report.verify.Reference
         self.tags = nn.ParameterDict({modality: nn.Parameter(torch.zeros(1, language.width)) for modality in projectors})
@@ -80,19 +80,18 @@ class SemanticBridge(nn.Module):
         }
 
     def prefix(self, values: dict[str, Float[Tensor, "batch _"]]) -> Prefix:
-        """Tag and projected tokens of each modality in a row; masked where a sample lacks the modality, zero in a blind bridge."""
-        prefix = without_gaps(self.places(values))
-        return zeroed(prefix) if self.blind else prefix
+        """Tag and projected tokens of each modality in a row; masked where a sample lacks the modality."""
+        return without_gaps(self.places(values))
 
     def places(self, values: dict[str, Float[Tensor, "batch _"]]) -> Prefix:
-        """The prefix with a fixed place for every token of every modality, absent ones masked where they stand."""
+        """The prefix with a fixed place for every token of every modality, absent ones masked where they stand; of a blind bridge the tags alone."""
         parts, masks = [], []
         for modality, tokens in self.encode(values).items():
             projected = self.projectors[modality](tokens)
             present = tokens.mask.any(dim=1, keepdim=True)
-            tag = self.tags[modality].expand(len(present), 1, -1)
-            parts.append(torch.cat([tag.to(projected.values.dtype), projected.values], dim=1))
-            masks.append(torch.cat([present, projected.mask & present], dim=1))
+            tag = self.tags[modality].expand(len(present), 1, -1).to(projected.values.dtype)
+            parts += [tag] if self.blind else [tag, projected.values]
+            masks += [present] if self.blind else [present, projected.mask & present]
         if not parts:
             raise ValueError(f"prefix: none of the modalities {list(self.projectors)} was given; give at least one, NaN where it is missing")
         return Prefix(torch.cat(parts, dim=1), torch.cat(masks, dim=1))

@@ -21,7 +21,7 @@ from bridge.bundle import load
 from bridge.data.cohort import Cohort
 from bridge.evaluate.facts import region_scores
 from bridge.evaluate.figures import brain_map
-from bridge.evaluate.retrieval import bootstrap_interval
+from bridge.evaluate.retrieval import bootstrap_interval, paired_difference
 from bridge.language.questions import REPORT_ASK
 from bridge.language.subject import NAMED, region_names
 from bridge.model import SemanticBridge
@@ -38,6 +38,7 @@ PROTOCOL = (
     "region_precision: named regions among the true {named} highest (lowest). contradiction_rate: named regions outside that third of the map. "
     "not_in_input_rate: named regions that the table has no value for. side: the named side is the more extreme one of the two. direction: above "
     "(below) the median of the map. sign: d above (below) 0. size: pairs of named regions in the order in which the report names them. "
+    "silent: reports that name no region of the atlas. "
     "Intervals: 95 % bootstrap over disorders, and {disorders} of them are few: they say how much the disorders differ, no more. "
     "p: of all assignments of disorders' maps to disorders' reports, the share that is as good; with {disorders} disorders it cannot be below {least:.3f}."
 )
@@ -77,9 +78,10 @@ class Enigma(Task):
         reports = self._written(bridge, shown, zeroed=False)
         zeroed = self._written(bridge, shown[:1], zeroed=True) * len(maps)
         disorders = np.array([each.disorder for each in maps])
-        for method, texts in ((CONSTANT, [constant_answer(cohort)] * len(maps)), (ZEROED, zeroed), (OURS, reports)):
+        constant = constant_answer(cohort)
+        for method, texts in ((CONSTANT, [constant] * len(maps)), (ZEROED, zeroed), (OURS, reports)):
             put_reports(record, method, texts, values, names, disorders)
-        put_controls(record, reports, values, names, disorders)
+        put_controls(record, reports, constant, values, names, disorders)
         self._show(record, maps, reports, values, names)
         self._draw(record, maps, values, names, cohort)
 
@@ -141,11 +143,12 @@ def put_reports(
     _row(record, "silent", method, (scores.named == 0).astype(float), disorders)
 
 
-def put_controls(record: Record, texts: Sequence[str], values: Float[np.ndarray, "maps regions"], names: Sequence[str], disorders: np.ndarray) -> None:
-    """The same reports against the maps of other disorders, chance, and what both say."""
+def put_controls(
+    record: Record, texts: Sequence[str], constant: str, values: Float[np.ndarray, "maps regions"], names: Sequence[str], disorders: np.ndarray
+) -> None:
+    """The same reports against the maps of other disorders, chance, and what they say beside the constant answer."""
     share = region_scores(texts, values, names).share
-    table = between_disorders(share, disorders)
-    p = assignment_p(table, record.seed)
+    p = assignment_p(between_disorders(share, disorders), record.seed)
     others = np.where(disorders[:, None] == disorders[None, :], np.nan, share)
     known = np.isfinite(others).any(axis=1)
     elsewhere = np.full(len(texts), np.nan)
@@ -153,8 +156,8 @@ def put_controls(record: Record, texts: Sequence[str], values: Float[np.ndarray,
     _row(record, "region_precision", OTHERS, elsewhere, disorders, p=p)
     measured = np.isfinite(values).sum(axis=1)
     _row(record, "region_precision", "chance", np.minimum(NAMED, measured // 2) / measured, disorders)
-    own = np.diagonal(share)
-    record.words("Verdict", _verdict(own, elsewhere, len(set(disorders.tolist())), p))
+    always = np.diagonal(region_scores([constant] * len(texts), values, names).share)
+    record.words("Verdict", _verdict(np.diagonal(share), elsewhere, always, disorders, p, record.seed))
 
 
 def _row(record: Record, metric: str, method: str, each: np.ndarray, disorders: np.ndarray, p: float | None = None) -> None:
@@ -163,11 +166,18 @@ def _row(record: Record, metric: str, method: str, each: np.ndarray, disorders: 
     record.row(metric, method, float(each[known].mean()) if known.any() else None, n=int(known.sum()), direction=DIRECTION, low=low, high=high, p=p)
 
 
-def _verdict(own: np.ndarray, elsewhere: np.ndarray, disorders: int, p: float | None) -> str:
+def _verdict(own: np.ndarray, elsewhere: np.ndarray, always: np.ndarray, disorders: np.ndarray, p: float | None, seed: int) -> str:
     both = np.isfinite(own) & np.isfinite(elsewhere)
     if not both.any() or p is None:
         return "Whether reports depend on the map is undefined: too few of them name a region."
-    return (
+    told = (
         f"Of the regions named, {own[both].mean():.1%} are right for the map the report is on and {elsewhere[both].mean():.1%} for the maps of other disorders "
-        f"({int(both.sum())} reports, {disorders} disorders, p = {p:.3f}): reports {'depend' if p < 0.05 else 'are not shown to depend'} on the map."
+        f"({int(both.sum())} reports, {len(set(disorders.tolist()))} disorders, p = {p:.3f}): "
+        f"reports {'depend' if p < 0.05 else 'are not shown to depend'} on the map."
     )
+    both &= np.isfinite(always)
+    difference, low, high = paired_difference(own[both], always[both], disorders[both], seed=seed)
+    if low is None:
+        return told
+    justified = "yes" if low > 0 else "no"
+    return f"{told} Bridge justified on this data: {justified}; {difference:+.3f} ({low:+.3f} to {high:+.3f}) against the constant answer."

@@ -11,11 +11,13 @@ from jaxtyping import Float
 
 from bridge.benchmark.effect_maps import EffectMap
 from bridge.evaluate.audit import permutation_p
-from bridge.language.subject import NAMED
+from bridge.language import grammar
+from bridge.language.subject import RegionValues
 from bridge.report.parse import claims_in
-from bridge.report.schema import Claim, Direction
+from bridge.report.schema import Claim, Direction, Verdict
+from bridge.report.verify import extreme_verdict
 
-ENDS = {Direction.HIGHER: "highest", Direction.LOWER: "lowest"}
+ENDS = {Direction.HIGHER: grammar.HIGHEST, Direction.LOWER: grammar.LOWEST}
 SIDES = {"left ": "right ", "right ": "left "}
 
 #: Up to so many groups every assignment is tried.
@@ -79,20 +81,21 @@ def unmeasured(texts: Sequence[str], values: np.ndarray, names: Sequence[str]) -
 
 
 def lines(effect: EffectMap, text: str, values: Float[np.ndarray, " regions"], names: Sequence[str]) -> list[tuple[str, ...]]:
-    """A line per region that a report names: map, region, end, d, interval, p, rank, verdict."""
-    told = []
-    for each in named_in(text, names):
-        row = effect.table.loc[each.region] if each.region in effect.table.index else None
-        if row is None:
-            told.append((effect.name, each.region, ENDS[each.end], "", "", "", "", "not in the table"))
-            continue
-        order = values if each.end is Direction.HIGHER else -values
-        rank, measured = int((order > order[list(names).index(each.region)]).sum()) + 1, int(np.isfinite(values).sum())
-        verdict = "right" if rank <= min(NAMED, measured // 2) else "near" if rank <= -(-measured // 3) else "wrong"
-        interval = f"{row['low']:.2f} to {row['high']:.2f}" if np.isfinite(row["low"]) else ""
-        p = f"{row['p']:.2g}" if np.isfinite(row["p"]) else ""
-        told.append((effect.name, each.region, ENDS[each.end], f"{row['d']:.2f}", interval, p, f"{rank} of {measured}", verdict))
-    return told or [(effect.name, "none", "", "", "", "", "", "silent")]
+    """A line per region that a report names: map, region, end, d, interval, p, rank from that end, and the verdict of the claim checker."""
+    regions = RegionValues(tuple(names), values)
+    told = [_line(effect, each, regions) for each in named_in(text, names)]
+    return [(effect.name, *line) for line in told] or [(effect.name, "none", "", "", "", "", "", "silent")]
+
+
+def _line(effect: EffectMap, each: Named, regions: RegionValues) -> tuple[str, ...]:
+    said = each.region, ENDS[each.end]
+    rank = regions.rank(each.region, ENDS[each.end]) if each.known else None
+    if rank is None:
+        return (*said, "", "", "", "", Verdict.NOT_IN_INPUT.value)
+    row = effect.table.loc[each.region]
+    interval = f"{row['low']:.2f} to {row['high']:.2f}" if np.isfinite(row["low"]) else ""
+    p = f"{row['p']:.2g}" if np.isfinite(row["p"]) else ""
+    return (*said, f"{row['d']:.2f}", interval, p, f"{rank} of {regions.measured}", extreme_verdict(regions, each.region, each.end).value)
 
 
 def between_disorders(share: Float[np.ndarray, "texts truths"], disorders: np.ndarray) -> Float[np.ndarray, "disorders disorders"]:

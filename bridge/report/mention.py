@@ -18,7 +18,9 @@ _WORD = re.compile(r"[^\W_]+(?:['’]s)?")
 _ONE_SIDE = r"left|right|lh|rh|lt|rt|(?-i:[LR])\b\.?"
 _TWO_SIDES = r"(?:left|right)\s*(?:and|&|/|\+)\s*(?:the\s+)?(?:left|right)|bilateral|both"
 _LEADING = re.compile(
-    rf"(?<![\w-])(?:(?P<two>{_TWO_SIDES})|(?P<one>{_ONE_SIDE}))(?:[- ]?sided|\s+hemispher\w+)?[\s_-]+(?:(?:\w+\s+)?of\s+)?(?:the\s+)?\Z", re.IGNORECASE
+    rf"(?<![\w-])(?:(?P<two>{_TWO_SIDES})|(?P<one>{_ONE_SIDE}))(?:[- ]?sided|\s+hemispher\w+)?[\s_-]+"
+    r"(?:(?:head|body|tail|part|portion|half)\s+of\s+)?(?:the\s+)?\Z",
+    re.IGNORECASE,
 )
 _TRAILING = re.compile(
     r"\s*(?:\((?P<bracket>left|right|l|r)\)|(?:\(|,\s*)?(?:on|of|in)\s+the\s+(?P<one>left|right)\b(?!\s+\w*(?:gyr|cort|lob|nucl|pole))(?:\s+(?:side|hemisphere))?\)?"

@@ -10,28 +10,18 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from bridge.language import grammar
 from bridge.report import negation
 from bridge.report.level import Level, before_prior, levels_in
 from bridge.report.lexicon import MARK, Lexicon, key, lexicon_of
+from bridge.report.lists import WORD, Item, ListReader, under
 from bridge.report.mention import Mention
 from bridge.report.negation import Polarity
 from bridge.report.schema import Claim, Direction, Kind, Verdict
 
 _CLAUSE = re.compile(r"[.!?](?=\s|$)|;|\n")
 _SPACES = re.compile(r"[^\S\n]+")
-_PIECE = re.compile(r",|/|&|\b(?:and|or|as well as|plus|with)\b|(?=\b(?:rather than|instead of|as opposed to|other than|apart from|except)\b)", re.IGNORECASE)
-_WORD = re.compile(r"[^\W\d_][\w'’-]*")
-#: Words that may stand around a name without making it another name.
-_FILLER = re.compile(
-    r"a|affected|all|also|among|an|any|are|areas?|as|at|be|been|being|both|brain|by|do|does|disorders?|especially|evidence|expression|followed|following|for|"
-    r"found|gene|has|have|in|includ(?:e|es|ing)|involv(?:e|es|ed|ing|ement)|is|its?|levels?|linked|listed|located|mainly|map|most|mostly|of|on|one|rank|regions?|"
-    r"reported|respectively|score|seen|show|showing|shows|signal|signs?|that|the|then|there|these|this|three|to|two|typically|usually|values?|was|were|which|"
-    r"whole|within|z",
-    re.IGNORECASE,
-)
 _COMPARISON = re.compile(
     r"(?P<first>.+?)\s+(?P<verb>(?:is|are|was|were)(?:n['’]t)?(?:\s+\w+){0,3}?)\s+(?P<direction>higher|lower|larger|greater|bigger|thicker|smaller|thinner)"
     r"\s+than\s+(?P<second>.+)",
@@ -52,15 +42,6 @@ _UNSAID = re.compile(rf"^\W*$|\b(?:{grammar.NOT_GIVEN}|{grammar.INSUFFICIENT})\b
 _QUANTITY = re.compile(r"\d[.,]\d|\d\s*(?:%|percent|mm|cm|ml|mg|sd|hz|-?fold|times)\b|\d\s*%|\bz\s*[=:+-]", re.IGNORECASE)
 
 
-class Item(NamedTuple):
-    """One thing named in a clause: a known name or words the input does not have."""
-
-    text: str
-    known: bool
-    polarity: Polarity
-    written: str = ""
-
-
 def claims_in(text: str, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]]) -> list[Claim]:
     """Everything a text claims, each thing once.
 
@@ -79,8 +60,8 @@ def claims_in(text: str, regions: Mapping[str, Sequence[str]], facts: Mapping[st
     modality, claims = next(iter(regions), ""), {}
     for clause in _CLAUSE.split(marked):
         modality, body = _heading(clause, modality, lexicon)
-        reader = _Clause(body, modality, lexicon, written)
-        for claim in list(reader.claims()) or reader.prose():
+        parsed = _Clause(body, modality, lexicon, written)
+        for claim in list(parsed.claims()) or parsed.prose():
             claims.setdefault(_identity(claim), claim)
     return list(claims.values())
 
@@ -89,7 +70,7 @@ class _Clause:
     """One clause of the text with the names in it."""
 
     def __init__(self, body: str, modality: str, lexicon: Lexicon, written: list[str]):
-        self.body, self.modality, self.lexicon, self.written = _without_brackets(body), modality, lexicon, written
+        self.body, self.modality, self.lexicon, self.reader = _without_brackets(body), modality, lexicon, ListReader(written)
         # Brackets stay here, as "(z = -2.3)" belongs to the name before it; a fact such as "head and neck" is no region.
         self.text = MARK.sub(lambda mark: self.name(mark) if self.is_region(mark) else " ", body)
         self.named_at: list[Mention] | None = None
@@ -112,7 +93,7 @@ class _Clause:
     def prose(self) -> list[Claim]:
         """The clause as a statement that no rule can check."""
         statement = self.statement
-        if _UNSAID.search(statement) or not _WORD.search(statement):
+        if _UNSAID.search(statement) or not WORD.search(statement):
             return []
         unknown = [mention for mention in self.mentions() if not mention.known and self.could_be_known(mention)]
         if unknown and not _QUANTITY.search(statement):
@@ -122,7 +103,7 @@ class _Clause:
     @property
     def statement(self) -> str:
         """The clause as written."""
-        return " ".join(self.restored(self.body).split())
+        return " ".join(self.reader.restored(self.body).split())
 
     def open_claim(self, entity: str, modality: str, than: str | None = None, kind: Kind = Kind.PROSE) -> Claim:
         """The whole clause, as a statement that asserts nothing a check could use."""
@@ -170,11 +151,11 @@ class _Clause:
 
     def name(self, mark: re.Match) -> str:
         """What a mark stands for."""
-        return self.written[int(mark[1])] if int(mark[1]) < len(self.written) else ""
+        return self.reader.restored(mark.group())
 
     def comparison(self, found: re.Match) -> Claim:
         """``A is higher than B``; denied, it asserts nothing (they may be equal)."""
-        first, second = (self.region(self.exact(found[side])) for side in ("first", "second"))
+        first, second = (self.region(self.reader.exact(found[side])) for side in ("first", "second"))
         modality, direction = self.owner(first.text), grammar.LOWER if found["direction"].casefold() in _LOWER else grammar.HIGHER
         if negation.CUE.search(f"{found['first']} {found['verb']}"):
             return self.open_claim(first.text, modality, than=second.text, kind=Kind.COMPARISON)
@@ -189,11 +170,11 @@ class _Clause:
         if any(not self.is_region(mark) for mark in MARK.finditer(before)):
             yield from self.facts_in_prose(before)
         for keyword, following in itertools.zip_longest(keywords, keywords[1:]):
-            items = list(self.items(self.body[keyword.end() : following.start() if following else None]))
+            items = list(self.reader.items(self.body[keyword.end() : following.start() if following else None]))
             if not items and keyword is keywords[0]:
-                items = [item for item in self.items(before) if item.known]  # "A and B are highest"
+                items = [item for item in self.reader.items(before) if item.known]  # "A and B are highest"
             denied = negation.cue(self.body[max(0, keyword.start() - _REACH) : keyword.start()], negation.TRAILING_CUE)
-            yield from (self.claim(key(keyword.group()), _under(item, denied)) for item in items)
+            yield from (self.claim(key(keyword.group()), under(item, denied)) for item in items)
 
     def claim(self, keyword: str, item: Item) -> Claim:
         """The claim of one item in a keyword's list."""
@@ -222,38 +203,10 @@ class _Clause:
 
     def facts_in_prose(self, text: str) -> Iterator[Claim]:
         """Facts named outside any list: "the eye is affected"."""
-        for item in self.items(text, prose=True):
+        for item in self.reader.items(text, prose=True):
             column = next((column for column, items in self.lexicon.facts.items() if key(item.text) in items), None)
             if column is not None:
                 yield self.fact_claim(column, item)
-
-    def items(self, text: str, prose: bool = False) -> Iterator[Item]:
-        """Things named in a list, each with how it is spoken of; in prose only known names, whatever stands around them."""
-        for span in negation.spans(text):
-            found, reach = [], Polarity.SAID
-            for piece in _pieces(span):
-                marks = list(MARK.finditer(piece))
-                opening = negation.cue(piece[: marks[0].start()] if marks else piece)
-                reach = opening if opening is not Polarity.SAID else reach
-                back = negation.cue_after(piece[marks[-1].end() :]) if marks else Polarity.SAID
-                found += [_under(item, reach) for item in (self.marked(piece) if prose else self.named(piece))]
-                found = found if back is Polarity.SAID else [_under(item, back) for item in found]
-            yield from found
-
-    def named(self, piece: str) -> list[Item]:
-        """What a piece names: its marks when all other words are filler, else the words as written."""
-        rest = negation.CUE.sub(" ", MARK.sub(" ", piece))
-        if all(_FILLER.fullmatch(word) for word in _WORD.findall(rest)):
-            return self.marked(piece)
-        return [Item(entity, False, Polarity.SAID)] if (entity := self.stripped(negation.CUE.sub(" ", piece))) else []
-
-    def marked(self, piece: str) -> list[Item]:
-        """The known names in a piece."""
-        return [Item(self.restored(mark.group()), True, Polarity.SAID) for mark in MARK.finditer(piece)]
-
-    def exact(self, text: str) -> Item:
-        """One side of a comparison."""
-        return next(iter(self.named(text)), Item(self.restored(text).strip(), False, Polarity.SAID))
 
     def region(self, item: Item) -> Item:
         """The item under the name its map has for it, unknown when no map has."""
@@ -270,28 +223,6 @@ class _Clause:
         """The map a region belongs to: the one spoken of if it has the name, else the first that has."""
         owners = [modality for modality, names in self.lexicon.regions.items() if key(name) in names]
         return self.modality if self.modality in owners or not owners else owners[0]
-
-    def stripped(self, text: str) -> str:
-        """Words as written, without the filler at either end."""
-        words = self.restored(text).split()
-        filler = [not (found := _WORD.findall(word)) or all(_FILLER.fullmatch(part) for part in found) for word in words]
-        kept = [number for number, empty in enumerate(filler) if not empty]
-        return " ".join(words[kept[0] : kept[-1] + 1]).strip(" .,:;-") if kept else ""
-
-    def restored(self, text: str) -> str:
-        """Names in place of their marks, as written."""
-        return MARK.sub(lambda mark: self.written[int(mark[1])], text)
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """A list cut at commas, at "and", and after every name but the last of a piece."""
-    for piece in _PIECE.split(text):
-        cuts = [0, *(mark.end() for mark in MARK.finditer(piece))][:-1] or [0]
-        yield from (piece[start:end] for start, end in itertools.zip_longest(cuts, cuts[1:]))
-
-
-def _under(item: Item, polarity: Polarity) -> Item:
-    return item if polarity is Polarity.SAID else item._replace(polarity=polarity)
 
 
 def _heading(clause: str, modality: str, lexicon: Lexicon) -> tuple[str, str]:
@@ -311,7 +242,7 @@ def _told(claimed: float | None, unit: str) -> str:
 
 def _identity(claim: Claim) -> tuple:
     """The same for two claims that say the same thing."""
-    return claim.kind, claim.attribute, claim.modality, key(claim.entity or claim.statement), claim.direction, claim.denied, claim.than
+    return claim.kind, claim.attribute, claim.modality, key(claim.entity or claim.statement), claim.direction, claim.denied, claim.claimed, claim.than
 
 
 def _without_brackets(text: str) -> str:

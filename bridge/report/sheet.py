@@ -92,7 +92,7 @@ class FactSheet:
 
     def strongest(self, k: int) -> list[Fact]:
         """Up to k facts that are up or down, the farthest from the training mean first."""
-        marked = [column.fact(number) for column in self.columns.values() for number in np.flatnonzero(np.abs(column.z) >= MARKED)]
+        marked = [column.fact(number) for column in self.columns.values() for number in np.flatnonzero(np.abs(column.z) >= MARKED).tolist()]
         return sorted(marked, key=lambda fact: (-abs(fact.z), fact.name))[:k]
 
 

@@ -31,7 +31,8 @@ class Tune(Stage):
         start: Bundle of stage 1 whose projectors, tags and shared space are taken.
         llm: The LLM; the one of ``start`` where that is given.
         lora: The adapter, in float32 whatever the LLM's dtype.
-        blind: Train the blind twin: the prefix is zeroed throughout (as long as it would be), so the projectors learn nothing.
+        blind: Train the blind twin: of every input it is told that it is there, by its tag, and nothing else. (Soft tokens of
+            zeros would do as well, but no gradient comes back finite through them: RMSNorm scales it by a few hundred a layer.)
         report_text: Text column that is the report to learn; by default a report is composed from regions and facts where there are some.
         learning_rate: Peak for the adapter.
         projector_learning_rate: Peak for projectors and tags.

@@ -111,7 +111,7 @@ def test_each_measure_of_cortex_is_joined_with_the_subcortex_of_its_contrast(fol
     np.testing.assert_array_equal(maps[1].values(NAMES), [0.1, -0.2, 0.3, -0.4, 0.5, 0.6, -0.5, -0.6])
     np.testing.assert_array_equal(maps[2].values(NAMES), [np.nan] * 4 + [0.2, 0.2, -0.1, -0.1])
     assert notes == ["1 of 4 tables give one number for both sides: there no side is judged."]
-    with pytest.raises(ValueError, match="0 of its regions are known here"):
+    with pytest.raises(ValueError, match="0 of its regions are known, expected at least 2"):
         maps[0].values(["left lobe", "right lobe"])
 
 
@@ -215,7 +215,7 @@ def test_reports_that_tell_the_truth_are_right_on_their_map_and_not_on_others(re
     random = np.random.default_rng(0)
     values, disorders = random.normal(size=(8, 8)), np.repeat(["a", "b", "c", "d"], 2)
     put_reports(record, "bridge", [truth(row) for row in values], values, NAMES, disorders)
-    put_controls(record, [truth(row) for row in values], values, NAMES, disorders)
+    put_controls(record, [truth(row) for row in values], truth(np.zeros(8)), values, NAMES, disorders)
     found = rows_of(record)
     for metric in ("region_precision", "direction", "size"):
         assert found[metric, "bridge"].value == 1.0, metric
@@ -231,10 +231,11 @@ def test_reports_that_tell_the_truth_are_right_on_their_map_and_not_on_others(re
 
 def test_one_text_for_all_maps_is_not_said_to_depend_on_them_and_silence_is_undefined(record):
     values, disorders = np.random.default_rng(1).normal(size=(8, 8)), np.repeat(["a", "b", "c", "d"], 2)
-    put_controls(record, [truth(values[0])] * 8, values, NAMES, disorders)
+    put_controls(record, [truth(values[0])] * 8, truth(values[0]), values, NAMES, disorders)
     assert "are not shown to depend" in record.parts[-1].words
+    assert "+0.000 (+0.000 to +0.000)" in record.parts[-1].words
     put_reports(record, "silent one", ["The patient is well."] * 8, values, NAMES, disorders)
-    put_controls(record, ["The patient is well."] * 8, values, NAMES, disorders)
+    put_controls(record, ["The patient is well."] * 8, truth(values[0]), values, NAMES, disorders)
     found = rows_of(record)
     assert found["region_precision", "silent one"].value is None
     assert found["region_precision", "silent one"].n == 0
@@ -246,12 +247,12 @@ def test_the_table_of_a_map_gives_each_named_region_its_numbers(folder):
     each = effect_maps(folder)[0][1]
     text = "Highest in the right amygdala and left cuneus; lowest in the right pallidum, right amygdala and left foot."
     found = {(line[1], line[2]): line[3:] for line in lines(each, text, each.values(NAMES), NAMES)}
-    assert found["right amygdala", "highest"] == ("0.60", "0.40 to 0.80", "0.02", "1 of 8", "right")
-    assert found["left cuneus", "highest"][-2:] == ("4 of 8", "wrong")
-    assert found["right pallidum", "lowest"][-2:] == ("1 of 8", "right")
-    assert found["right amygdala", "lowest"][-2:] == ("8 of 8", "wrong")
+    assert found["right amygdala", "highest"] == ("0.60", "0.40 to 0.80", "0.02", "1 of 8", "supported")
+    assert found["left cuneus", "highest"][-2:] == ("4 of 8", "contradicted")
+    assert found["right pallidum", "lowest"][-2:] == ("1 of 8", "supported")
+    assert found["right amygdala", "lowest"][-2:] == ("8 of 8", "contradicted")
     assert [line[-1] for line in lines(each, "Nothing.", each.values(NAMES), NAMES)] == ["silent"]
-    assert [line[-1] for key, line in found.items() if "foot" in key[0]] == ["not in the table"]
+    assert [line[-1] for key, line in found.items() if "foot" in key[0]] == ["not in input"]
 
 
 @pytest.fixture
