@@ -30,13 +30,14 @@ from bridge.report.write import generated
 NO_STAGE_1, BLIND, PLAIN = f"{OURS} (no stage 1)", f"{OURS} (blind)", "plain text"
 
 PROTOCOL = (
-    "{n} held-out samples of the split test, drawn with seed {seed}; greedy decoding of at most {tokens} tokens; raw text, before any check. {budget} "
-    "No stage 1: new projectors. Blind: in training and in use the prefix tells which inputs there are and nothing else. "
-    "Plain text: no prefix; the inputs stand in the prompt as words (of a map the {ends} highest and {ends} lowest regions with standardised values, of a gene vector the name it was made from), "
-    "where a prefix of identity + value tokens holds fewer regions and one token that reads the whole map. Shuffled: the same texts against the other "
-    "samples' truth, which is what a prefix of another sample would write. Zeroed, mean and noise: what the bridge writes from a prefix of zeros, from the "
-    "mean soft tokens of the training split, and from four draws of noise as long as the real soft tokens. Constant answer: what is named most often in "
-    "training. A report that names nothing is left out of precision and counted as silent. Intervals: 95 % bootstrap over groups; p: permutation of truths."
+    "{n} held-out samples of the split test, drawn with seed {seed}; greedy decoding of at most {tokens} tokens; raw text, before any check. "
+    "{budget} No stage 1: new projectors. Blind: in training and in use the prefix tells which inputs there are and nothing else. Plain text: no "
+    "prefix; the inputs stand in the prompt as words (of a map the {ends} highest and {ends} lowest regions with standardised values, of a gene "
+    "vector the name it was made from), where a prefix of identity + value tokens holds fewer regions and one token that reads the whole map. "
+    "Shuffled: the same texts against the other samples' truth, which is what a prefix of another sample would write. Zeroed, mean and noise: "
+    "what the bridge writes from a prefix of zeros, from the mean soft tokens of the training split, and from four draws of noise as long as the "
+    "real soft tokens. Constant answer: what is named most often in training. A report that names nothing is left out of precision and counted as "
+    "silent. Intervals: 95 % bootstrap over groups; p: permutation of truths."
 )
 
 
