@@ -27,7 +27,7 @@ from bridge.report.verify import check, struck
 
 DETECTION, FALSE_ALARM = 0.99, 0.005
 MAPS = {"brain": REGIONS, "expression": GENES}
-SPLIT = "made up"
+SPLIT = "synthetic"
 
 
 class Outcome(NamedTuple):

@@ -19,7 +19,7 @@ from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
 from bridge.language import grammar
 from bridge.report.anatomy import spoken_forms
-from bridge.report.lexicon import MARK, key, lexicon_of
+from bridge.report.lexicon import MARK, MARKS, key, lexicon_of
 from bridge.report.symbols import ACRONYMS, ALIASES, NOT_GENES, SYMBOL, SYMBOL_WORD
 
 _CLAUSE = re.compile(r"[.!?](?=\s|$)|;|\n")
@@ -56,7 +56,7 @@ class NamesOnly:
 
         Only its last two clauses are looked at: what is before them was allowed when it was written.
         """
-        if MARK.search(text) or any(mark in text for mark in "\ue000\ue001"):
+        if any(mark in text for mark in MARKS):
             return False
         clauses = _CLAUSE.split(text)[-2:]
         return all(self._clause(clause, closed=True) for clause in clauses[:-1]) and self._clause(clauses[-1], closed=ended)
@@ -140,6 +140,7 @@ class KnownNames(LogitsProcessor):
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]]):
         self.tokenizer, self.rule, self.end = tokenizer, NamesOnly(regions, facts), tokenizer.eos_token_id
+        self.silent = set(tokenizer.all_special_ids) - {self.end}  # they add nothing to a text: one after another they would never end a name
 
     def __call__(self, input_ids: Int[Tensor, "batch written"], scores: Float[Tensor, "batch vocabulary"]) -> Float[Tensor, "batch vocabulary"]:
         """Scores with minus infinity everywhere but at one token."""
@@ -171,7 +172,9 @@ class KnownNames(LogitsProcessor):
         yield from (token for token in scores.argsort(descending=True).tolist() if token < len(possible) and possible[token])
 
     def _allowed(self, ids: list[int], token: int) -> bool:
-        return self.rule.allows(self._text(ids), ended=True) if token == self.end else self.rule.allows(self._text([*ids, token]))
+        if token == self.end:
+            return self.rule.allows(self._text(ids), ended=True)
+        return token not in self.silent and self.rule.allows(self._text([*ids, token]))
 
     def _text(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True)

@@ -14,8 +14,8 @@ from bridge.language import grammar
 from bridge.report.mention import Spoken
 
 # Private-use characters, taken out of the text first: a generated text cannot forge a mark.
-_MARKS = "\ue000", "\ue001"
-MARK = re.compile(f"{_MARKS[0]}(\\d+){_MARKS[1]}")
+MARKS = "\ue000", "\ue001"
+MARK = re.compile(f"{MARKS[0]}(\\d+){MARKS[1]}")
 
 
 class Lexicon:
@@ -40,12 +40,12 @@ class Lexicon:
 
     def mark(self, text: str) -> tuple[str, list[str]]:
         """The text with a numbered mark in place of each known name, and the names as written."""
-        text = text.translate({ord(mark): None for mark in _MARKS})
+        text = text.translate({ord(mark): None for mark in MARKS})
         written: list[str] = []
 
         def stand_in(match: re.Match) -> str:
             written.append(match.group())
-            return f"{_MARKS[0]}{len(written) - 1}{_MARKS[1]}"
+            return f"{MARKS[0]}{len(written) - 1}{MARKS[1]}"
 
         return (self.name.sub(stand_in, text) if self.name else text), written
 
@@ -55,6 +55,7 @@ def by_key(names: Iterable[str]) -> dict[str, str]:
     return {key(name): name for name in names}
 
 
+@functools.lru_cache(maxsize=65536)
 def key(name: str) -> str:
     """The same for every spelling of a name that differs in case or spaces only."""
     return " ".join(name.casefold().split())

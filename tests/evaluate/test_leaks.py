@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bridge.data.cohort import Cohort
+from bridge.evaluate import prompt_leaks
 from bridge.evaluate.finding import Finding, table
 from bridge.evaluate.label_leaks import labels_of, one_per_group
 from bridge.evaluate.leaks import scan, scan_cohort
@@ -42,6 +43,12 @@ class Parts:
 
     def put(self, column, row, value):
         self.obs.iloc[row, self.obs.columns.get_loc(column)] = value
+
+
+@pytest.fixture(autouse=True)
+def few_prompts(monkeypatch):
+    """Twenty samples are asked, not a hundred: what a question tells it tells of all."""
+    monkeypatch.setattr(prompt_leaks, "MOST_SAMPLES", 20)
 
 
 @pytest.fixture
