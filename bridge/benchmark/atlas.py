@@ -17,7 +17,7 @@ from bridge.benchmark.task import Task
 from bridge.data.cohort import Cohort
 from bridge.evaluate.baselines import vector_features
 from bridge.evaluate.retrieval import bootstrap_interval
-from bridge.evaluate.spatial_null import map_correlation, region_distances
+from bridge.evaluate.spatial_null import map_correlation, moran_surrogates, region_distances
 
 SURROGATES = 1000
 SIGNIFICANT = 0.05
@@ -85,7 +85,8 @@ def _predicted(record: Record, cohort: Cohort, vector: str, modality: str, dista
     mean = np.nanmean(cohort.values(modality)[train], axis=0)
     model = RidgeCV(np.logspace(0, 5, 11)).fit(x, np.nan_to_num(cohort.values(modality)[train] - mean))
     measured = cohort.values(modality)[test] - mean
-    found = [map_correlation(a, b, distances, SURROGATES, record.seed) for a, b in zip(model.predict(held_out), measured.astype(float), strict=True)]
+    pairs = zip(model.predict(held_out), measured.astype(float), strict=True)
+    found = [map_correlation(a, b, distances, SURROGATES, record.seed, surrogates=moran_surrogates) for a, b in pairs]
     direction, n, groups = f"{vector}->{modality} map", len(test), cohort.groups[test]
     for name, method in (("p_parametric", "parametric"), ("p_spatial", "Moran surrogates")):
         p = np.array([each[name] for each in found], dtype=float)

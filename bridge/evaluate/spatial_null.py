@@ -53,7 +53,8 @@ def map_correlation(
         distances: Between regions, mm, from :func:`region_distances`.
         n: Surrogates.
         seed: Of the surrogates.
-        surrogates: :func:`moran_surrogates` (the default) or :func:`variogram_surrogates`.
+        surrogates: :func:`variogram_surrogates` (the default) or :func:`moran_surrogates`, which is faster and, where maps
+            are very smooth, finds too much: 9 % at the 5 % level where the covariance is Gaussian with a width of 40 mm.
 
     Raises:
         ValueError: maps and distances are not of the same regions.
@@ -65,7 +66,7 @@ def map_correlation(
     if len(a) < LEAST_REGIONS or np.ptp(a) == 0 or np.ptp(b) == 0:
         return {"r": None, "p_parametric": None, "p_spatial": None, "n": len(a)}
     found = pearsonr(a, b)
-    null = _correlations((surrogates or moran_surrogates)(a, distances, n, seed), b)
+    null = _correlations((surrogates or variogram_surrogates)(a, distances, n, seed), b)
     # A surrogate that is the map itself differs in the last digits: it is as good, not worse.
     as_strong = int((np.abs(null) >= abs(found.statistic) - 1e-12).sum())
     return {"r": float(found.statistic), "p_parametric": float(found.pvalue), "p_spatial": (1 + as_strong) / (1 + n), "n": len(a)}
