@@ -241,9 +241,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     elif name == "attribution":
         _command({name: evaluate_attribution}, "evaluate", arguments)
     elif name and not name.startswith("-"):
-        raise ValueError(
-            f"evaluate {name!r}: no such benchmark; expected one of {', '.join(benchmarks())}, attribution, or --bundle B --cohort C --out O"
-        )
+        raise ValueError(f"evaluate {name!r}: no such benchmark; expected one of {', '.join(benchmarks())}, attribution, or --bundle B --cohort C --out O")
     else:
         _command(evaluate_bundle_command, "evaluate", arguments)
 

@@ -2,7 +2,8 @@
 
 The frames were written before the extractor and are not changed to suit it; some are hard on purpose. Two faults that
 they showed in the first run were mended in the extractor (a side in one letter, and a side before "head of the"), so
-the figures are a little kind. A slot is a region with its side (``a``, ``b``), a region of both sides (``c``), a gene (``g``, ``h``) or a z value (``m``).
+the figures are a little kind. A slot is a region with its side (``a``, ``b``), a region of both sides (``c``), a gene
+(``g``, ``h``) or a z value (``m``).
 """
 
 from __future__ import annotations

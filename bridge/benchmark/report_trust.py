@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bridge.benchmark.results import Record
+from bridge.benchmark.results import OURS, Record
 from bridge.data.cohort import Cohort
 from bridge.evaluate.calibration import calibration_rows
+from bridge.evaluate.claims import CheckedReport, claim_metrics
 from bridge.evaluate.curves import reliability_diagram, risk_coverage_curve
 from bridge.evaluate.judged import Judged, judged
 from bridge.evaluate.outlier_sets import outlier_sets, projector_inputs
@@ -19,7 +20,10 @@ from bridge.report.confidence import Generation, claim_confidence
 from bridge.report.schema import Direction, Verdict
 from bridge.report.verify import Reference, check, claims_in
 
-CALIBRATION, OUTLIERS = "Calibration of claims", "Inputs unlike those of training"
+CALIBRATION, OUTLIERS, CLAIMS = "Calibration of claims", "Inputs unlike those of training", "Claims"
+
+#: Figures of checked claims that are shares.
+SHARES = ("precision", "contradiction_rate", "not_in_input_rate", "omission", "laterality_errors")
 
 #: Verdicts that make a claim right or wrong; a claim with another one cannot be checked.
 CORRECT = {Verdict.SUPPORTED: True, Verdict.NEAR: False, Verdict.CONTRADICTED: False, Verdict.NOT_IN_INPUT: False}
@@ -59,6 +63,24 @@ def put_calibration(
         risk_coverage_curve(claims, record.figure(CALIBRATION, "risk_coverage"), seed=record.seed)
 
 
+def put_claims(record: Record, bridge: SemanticBridge, cohort: Cohort, rows: np.ndarray, written: Sequence[Generation]) -> None:
+    """What the checker says of the reports: how much they claim, how much holds, what they leave out, sides, invented comparisons.
+
+    Args:
+        record: Of the run.
+        bridge: What wrote them.
+        cohort: The cohort.
+        rows: The samples.
+        written: One generation per sample.
+    """
+    reports = _checked(bridge, cohort, rows, written)
+    found = claim_metrics(reports)
+    for metric in SHARES:
+        record.row(metric, OURS, found[metric], n=found["judged"], direction="checked claims")
+    counts = [(name.replace("_", " "), "undefined" if value is None else f"{value:.3g}") for name, value in found.items()]
+    record.table(CLAIMS, ("of the reports from both inputs", ""), counts)
+
+
 def put_outliers(record: Record, bridge: SemanticBridge, cohort: Cohort, *, resamples: int = 1000) -> None:
     """Whether detectors on the projectors' input notice what is unlike training."""
     rows = {split: cohort.rows(split) for split in ("train", "test")}
@@ -70,13 +92,18 @@ def put_outliers(record: Record, bridge: SemanticBridge, cohort: Cohort, *, resa
         record.row(**row)
 
 
+def _checked(bridge: SemanticBridge, cohort: Cohort, rows: np.ndarray, written: Sequence[Generation]) -> list[CheckedReport]:
+    """The claims of each text with their verdicts."""
+    reference = Reference.from_dict(bridge.reference["training"])
+    texts = [claims_in(generation.text, reference.regions, reference.facts) for generation in written]
+    return [CheckedReport(check(claims, subject, reference), subject, reference) for claims, subject in zip(texts, subjects(cohort, rows), strict=True)]
+
+
 def _judged(bridge: SemanticBridge, cohort: Cohort, rows: np.ndarray, written: Sequence[Generation]) -> Judged:
     """Every claim that can be checked: its confidence, whether it is right, and the group of its sample."""
-    reference = Reference.from_dict(bridge.reference["training"])
     confidence, correct, groups = [], [], []
-    for subject, group, generation in zip(subjects(cohort, rows), cohort.groups[rows], written, strict=True):
-        claims = check(claims_in(generation.text, reference.regions, reference.facts), subject, reference)
-        for claim in (each for each in claims if each.verdict in CORRECT and each.direction is not Direction.NONE):
+    for report, group, generation in zip(_checked(bridge, cohort, rows, written), cohort.groups[rows], written, strict=True):
+        for claim in (each for each in report.claims if each.verdict in CORRECT and each.direction is not Direction.NONE):
             confidence.append(claim_confidence(claim, generation))
             correct.append(CORRECT[claim.verdict])
             groups.append(group)

@@ -14,7 +14,7 @@ from bridge.benchmark.report_gain import put_differences, put_gains, put_likelih
 from bridge.benchmark.report_retrieval import put_retrieval
 from bridge.benchmark.report_scores import Facts, constant_answer
 from bridge.benchmark.report_sets import ReportSets
-from bridge.benchmark.report_trust import put_calibration, put_outliers
+from bridge.benchmark.report_trust import put_calibration, put_claims, put_outliers
 from bridge.benchmark.results import OURS, Record
 from bridge.benchmark.task import Task
 from bridge.bundle import load
@@ -96,6 +96,7 @@ class Reports(Task):
         rows = {"validation": sampled(sets.cohort.rows("validation"), self.limit, sets.record.seed), "test": sets.rows}
         written = {split: self._generated(sets, bridge, some, tuple(bridge.projectors)) for split, some in rows.items()}
         put_calibration(sets.record, bridge, sets.cohort, rows, written, resamples=self.resamples)
+        put_claims(sets.record, bridge, sets.cohort, sets.rows, written["test"])
         return sets.judge("both", OURS, [each.text for each in written["test"]], controls=True)
 
     def _constants(self, sets: ReportSets, bridge: SemanticBridge) -> None:

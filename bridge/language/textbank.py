@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
 
 from bridge.data.sources import default_cache
 from bridge.language.latent import LatentText
@@ -27,7 +28,7 @@ TEMPLATE = "{text}"
 class TextBank:
     """Pooled hidden states of texts.
 
-    A text's key is a hash of the weights, the template, the layers, the pooling and the text, so a change of any of
+    A text's key is a hash of the weights, the tokenizer, the template, the layers, the pooling and the text, so a change of any of
     them never finds an old vector. A second run encodes nothing.
 
     Args:
@@ -57,7 +58,14 @@ class TextBank:
         if not (layers or latent) or not all(0 <= layer <= depth for layer in layers):
             raise ValueError(f"text bank, field layers: found {list(layers)}, expected numbers from 0 to {depth}")
         self.language, self.layers, self.pooling, self.latent, self.max_tokens = language, tuple(layers), pooling, latent, max_tokens
-        recipe = {"weights": fingerprint(language, "text"), "template": TEMPLATE, "layers": self.layers, "pooling": pooling, "max_tokens": max_tokens}
+        recipe = {
+            "weights": fingerprint(language, "text"),
+            "tokenizer": _tokenizer_digest(language.tokenizer),
+            "template": TEMPLATE,
+            "layers": self.layers,
+            "pooling": pooling,
+            "max_tokens": max_tokens,
+        }
         self.key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         self.folder = (folder or default_cache() / "texts") / self.key[:16]
         self.keep, self.encoded = keep, 0
@@ -152,6 +160,14 @@ class TextBank:
             partial.replace(partial.with_suffix(".npz"))
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
+    """A hash of everything that decides how a text is cut into tokens; padding and truncation are set anew with each call."""
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    rules = json.loads(fast.to_str()) if fast is not None else tokenizer.get_vocab()
+    decisive = {name: value for name, value in rules.items() if name not in ("padding", "truncation")}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def _read_shard(shard: Path) -> dict[str, np.ndarray]:

@@ -125,7 +125,7 @@ def test_none_leaves_values_as_they_are():
 
 
 def test_an_unknown_normalisation_and_a_modality_without_training_samples_are_refused_by_name():
-    with pytest.raises(ValueError, match="normalisation of gene: found 'robust', expected zscore, global or none"):
+    with pytest.raises(ValueError, match="normalisation of gene: found 'robust', expected zscore, global, unit or none"):
         cohort(normalise={"gene": "robust"})
     drawn = values()
     drawn[:8] = np.nan

@@ -105,6 +105,14 @@ def test_vectors_of_another_model_or_layer_are_never_found(make_bank, tiny_llm):
         assert other.encoded == len(TEXTS)
 
 
+def test_the_same_weights_behind_another_tokenizer_have_a_key_of_their_own(language, tmp_path):
+    first = TextBank(language, (0, 2), folder=tmp_path)
+    first.embed(TEXTS)  # padding and truncation are set in the tokenizer by now
+    assert TextBank(language, (0, 2), folder=tmp_path).key == first.key
+    language.tokenizer.add_tokens(["cuneus"])
+    assert TextBank(language, (0, 2), folder=tmp_path).key != first.key
+
+
 def test_an_adapter_for_texts_changes_vectors_and_key_and_one_for_answers_neither(tiny_llm, tmp_path):
     vectors, keys = {}, {}
     for adapter in ("nothing", "default", "text"):
