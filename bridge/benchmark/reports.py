@@ -25,7 +25,7 @@ from bridge.evaluate.likelihood import answer_nll, report_examples, true_reports
 from bridge.language.questions import REPORT_ASK
 from bridge.model import SemanticBridge
 from bridge.report.confidence import Generation
-from bridge.report.write import generated
+from bridge.report.generate import generated
 
 NO_STAGE_1, BLIND, PLAIN = f"{OURS} (no stage 1)", f"{OURS} (blind)", "plain text"
 

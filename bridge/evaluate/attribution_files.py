@@ -17,7 +17,7 @@ from bridge.evaluate.page import write_json
 from bridge.evaluate.significance import LEVEL, attainable_p, effects, fewest_samples
 from bridge.language.questions import REPORT_ASK
 from bridge.model import SemanticBridge
-from bridge.report.write import generate
+from bridge.report.generate import generate
 from encoders.region_map import write_map
 
 CLAIMS = "attribution_claims.parquet"

@@ -24,7 +24,7 @@ from bridge.language.textbank import TextBank
 from bridge.model import SemanticBridge
 from bridge.project.prefix import zeroed
 from bridge.project.space import JOINT
-from bridge.report.write import generate
+from bridge.report.generate import generate
 
 
 def shared_embeddings(bridge: SemanticBridge, cohort: Cohort, rows: np.ndarray, texts: Sequence[str]) -> dict[str, Float[np.ndarray, "samples dim"]]:

@@ -21,6 +21,7 @@ from bridge.report.gate import training_reference
 from bridge.train.correlation import choose_share, fit_linear_part, linear_blocks
 from bridge.train.losses import Temperature, info_nce, require_pairs, sigmoid_loss
 from bridge.train.optimise import cosine_schedule, require_trained
+from bridge.train.pairs import checked_pairs
 from bridge.train.stage import Stage
 
 
@@ -82,7 +83,7 @@ class Align(Stage):
         super().__init__(bad_step_limit)
         if loss not in ("info_nce", "sigmoid"):
             raise ValueError(f"align, field loss: found {loss!r}, expected 'info_nce' or 'sigmoid'")
-        self.pairs = _checked(pairs, list(projectors), cohort.texts)  # before anything large is loaded
+        self.pairs = checked_pairs(pairs, list(projectors), cohort.texts)  # before anything large is loaded
         self.cohort, self.side, self.loss = cohort, text or TextSide(), loss
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         language = load_llm(llm or LLM())
@@ -195,19 +196,3 @@ class Align(Stage):
             return stored
         texts = self.cohort.text(column)
         return torch.where(torch.isfinite(stored), self.bank.encode([texts[row] or " " for row in batch.rows.tolist()]), torch.nan)
-
-
-def _checked(pairs: dict[str, float], modalities: list[str], texts: list[str]) -> dict[tuple[str, str], float]:
-    if not pairs:
-        raise ValueError("align, field pairs: found none, expected at least one 'a~b' with its weight")
-    return {_sides(pair, modalities, texts): weight for pair, weight in pairs.items()}
-
-
-def _sides(pair: str, modalities: list[str], texts: list[str]) -> tuple[str, str]:
-    """The two names of ``a~b``, checked; a side may be several modalities."""
-    sides = tuple(pair.split("~"))
-    known = [*modalities, *texts]
-    parts = [part for side in sides for part in (side.split(JOINT) if side not in texts else [side])]
-    if len(sides) != 2 or len(set(parts)) != len(parts) or not set(parts) <= set(known) or not set(parts) & set(modalities):
-        raise ValueError(f"align, field pairs: found {pair!r}, expected 'a~b' of two different names among {known}, at least one of {modalities}")
-    return sides

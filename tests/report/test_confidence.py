@@ -7,8 +7,8 @@ from tiny_checkpoints import FORMS, tiny_tokenizer
 
 from bridge.language.prompts import Prompt
 from bridge.report.confidence import Generation, claim_confidence, pieces
+from bridge.report.generate import generate, generated
 from bridge.report.schema import Claim
-from bridge.report.write import generate, generated
 
 ROWS = [0, 3, 5, 7]
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from tiny_checkpoints import FORMS, tiny_tokenizer
 
 from bridge.report.constrain import KnownNames, NamesOnly
+from bridge.report.generate import generated
 from bridge.report.parse import claims_in
 from bridge.report.schema import Direction, Kind
-from bridge.report.write import generated, write_report
+from bridge.report.write import write_report
 
 BRAIN = {"brain": ("left cuneus", "right cuneus", "left precuneus", "left superior temporal gyrus", "right superior temporal gyrus", "brain stem")}
 GENES = {"gene": ("FOXP2", "FOXP1", "SET", "C9orf72")}

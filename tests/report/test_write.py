@@ -10,9 +10,10 @@ from bridge.language.subject import subjects
 from bridge.report import write
 from bridge.report.confidence import Generation
 from bridge.report.gate import require_usable
+from bridge.report.generate import generate
 from bridge.report.render import to_json, to_markdown
 from bridge.report.schema import Report, Verdict
-from bridge.report.write import generate, read_input, subject_of, write_report
+from bridge.report.write import read_input, subject_of, write_report
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 
