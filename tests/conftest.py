@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import transformers
+from matplotlib.figure import Figure
 from tiny_checkpoints import save_checkpoint
 
 from bridge.data.cohort import Cohort
@@ -40,6 +41,19 @@ def text_vectors_in_a_temporary_folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(textbank, "default_cache", lambda: folder)
         yield
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figure objects as they are written."""
+    seen, write = [], Figure.savefig
+
+    def savefig(figure, *arguments, **options):
+        seen.append(figure)
+        write(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return seen
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
+from jaxtyping import Float
 
 from bridge.benchmark.ladder import Rung, climb
 from bridge.benchmark.results import OURS, Record
@@ -19,11 +20,10 @@ from bridge.bundle import load
 from bridge.data.cohort import Cohort
 from bridge.evaluate.audit import wilson
 from bridge.evaluate.baselines import cca_retrieval, neighbour_retrieval, ridge_retrieval, text_features, vector_features
-from bridge.evaluate.held_out import shared_embeddings
+from bridge.evaluate.held_out import shared_embeddings, text_bank
 from bridge.evaluate.retrieval import cosine_similarity, ranks, without_hubs
 from bridge.evaluate.strata import within_strata
 from bridge.language import grammar
-from bridge.language.textbank import TextBank
 from bridge.model import SemanticBridge
 from bridge.project.space import JOINT
 from bridge.settings import config_file
@@ -156,11 +156,20 @@ def control(record: Record, cohort: Cohort, bridge: SemanticBridge, *, split: st
 
 
 def _similarities(bridge: SemanticBridge, cohort: Cohort, pair: Scored) -> tuple[np.ndarray, np.ndarray]:
-    """Side to text and text to side, hubs taken out by the training split."""
+    """Side to text and text to side."""
     test, train = (shared_embeddings(bridge, cohort, rows, [pair.right]) for rows in (pair.rows, pair.train))
-    similarity = test[pair.left] @ test[pair.right].T
-    forward = without_hubs(similarity, train[pair.left], test[pair.right])
-    return forward, without_hubs(similarity.T, train[pair.right], test[pair.left])
+    return both_ways(test[pair.left], test[pair.right], train[pair.left], train[pair.right])
+
+
+def both_ways(
+    left: Float[np.ndarray, "samples dim"],
+    right: Float[np.ndarray, "samples dim"],
+    train_left: Float[np.ndarray, "training dim"],
+    train_right: Float[np.ndarray, "training dim"],
+) -> tuple[Float[np.ndarray, "samples samples"], Float[np.ndarray, "samples samples"]]:
+    """Similarities from left to right and from right to left, hubs taken out by the training split."""
+    similarity = left @ right.T
+    return without_hubs(similarity, train_left, right), without_hubs(similarity.T, train_right, left)
 
 
 def _baselines(cohort: Cohort, pair: Scored, bridge: SemanticBridge, seed: int) -> dict[str, list[Rung]]:
@@ -189,7 +198,7 @@ def _baselines(cohort: Cohort, pair: Scored, bridge: SemanticBridge, seed: int) 
 
 def bridge_text_features(bridge: SemanticBridge, train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The text vectors that the bridge's own text side reads, standardised by the training texts."""
-    bank = TextBank(bridge.language, latent=bridge.latent, **bridge.text)
+    bank = text_bank(bridge)
     with torch.inference_mode():
         found = [bridge.space.standardised(torch.from_numpy(bank.embed(texts)).to(bridge.llm.device)) for texts in (list(train), list(test))]
     return tuple(vectors.double().cpu().numpy() for vectors in found)

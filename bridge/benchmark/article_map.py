@@ -8,14 +8,12 @@ import numpy as np
 import torch
 
 from bridge.benchmark import data
-from bridge.benchmark.alignment import ENSEMBLE, Found, compare, control, shuffled_pairs, trained, within
+from bridge.benchmark.alignment import ENSEMBLE, Found, both_ways, compare, control, shuffled_pairs, trained, within
 from bridge.benchmark.ladder import Rung, climb
 from bridge.benchmark.results import OURS, Record
 from bridge.benchmark.task import Task, data_folder
 from bridge.data.cohort import Cohort, apply_normalisation
-from bridge.evaluate.held_out import shared_embeddings
-from bridge.evaluate.retrieval import without_hubs
-from bridge.language.textbank import TextBank
+from bridge.evaluate.held_out import shared_embeddings, text_bank
 from bridge.model import SemanticBridge
 
 
@@ -65,9 +63,8 @@ def transfer(record: Record, articles: Cohort, titles: Cohort, bridges: list[Sem
 def _similarities(bridge: SemanticBridge, articles: Cohort, values: np.ndarray, strings: list[str]) -> tuple[np.ndarray, np.ndarray]:
     with torch.inference_mode():
         brain = bridge.embed({"brain": torch.from_numpy(values).to(bridge.llm.device)})["brain"][0]
-        vectors = torch.from_numpy(TextBank(bridge.language, latent=bridge.latent, **bridge.text).embed(strings)).to(bridge.llm.device)
+        vectors = torch.from_numpy(text_bank(bridge).embed(strings)).to(bridge.llm.device)
         text = bridge.space.embed_text(vectors, "article")
     brain, text = brain.double().cpu().numpy(), text.double().cpu().numpy()
     train = shared_embeddings(bridge, articles, articles.rows("train"), ["article"])
-    similarity = brain @ text.T
-    return without_hubs(similarity, train["brain"], text), without_hubs(similarity.T, train["article"], brain)
+    return both_ways(brain, text, train["brain"], train["article"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from argparse import ArgumentError
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,8 +71,11 @@ def _task_class(path: str, name: str) -> type[Task]:
     module, _, wanted = path.rpartition(".")
     if not module.startswith("bridge.benchmark."):
         raise ValueError(f"{name}, field class_path: found {path!r}, expected a class in bridge.benchmark")
-    kind = getattr(__import__(module, fromlist=[wanted]), wanted)
-    if not issubclass(kind, Task):
+    try:
+        kind = getattr(importlib.import_module(module), wanted)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{name}, field class_path: {error}; expected package.module.Class") from error
+    if not (isinstance(kind, type) and issubclass(kind, Task)):
         raise ValueError(f"{name}, field class_path: {path!r} is no benchmark, expected a subclass of bridge.benchmark.task.Task")
     return kind
 

@@ -27,6 +27,11 @@ from bridge.project.space import JOINT
 from bridge.report.generate import generate
 
 
+def text_bank(bridge: SemanticBridge) -> TextBank:
+    """The text vectors that a bundle's shared space reads."""
+    return TextBank(bridge.language, latent=bridge.latent, **bridge.text)
+
+
 def shared_embeddings(bridge: SemanticBridge, cohort: Cohort, rows: np.ndarray, texts: Sequence[str]) -> dict[str, Float[np.ndarray, "samples dim"]]:
     """Unit vectors of every side and text in the shared space; a row of NaN where a sample lacks it.
 
@@ -40,7 +45,7 @@ def shared_embeddings(bridge: SemanticBridge, cohort: Cohort, rows: np.ndarray, 
         values = {modality: torch.from_numpy(cohort.values(modality)[rows]).to(bridge.llm.device) for modality in bridge.projectors}
         for side, (vectors, present) in bridge.embed(values).items():
             embedded[side] = _missing(vectors, present)
-        bank = TextBank(bridge.language, latent=bridge.latent, **bridge.text)
+        bank = text_bank(bridge)
         for column in texts:
             strings = cohort.text(column)
             vectors = torch.from_numpy(bank.embed([strings[row] for row in rows])).to(bridge.llm.device)

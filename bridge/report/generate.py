@@ -14,7 +14,7 @@ from transformers import LogitsProcessorList
 from bridge.data.batch import pad
 from bridge.language.prompts import Prompt
 from bridge.model import SemanticBridge
-from bridge.project.prefix import Prefix
+from bridge.project.prefix import zeroed as zeroed_prefix
 from bridge.report.confidence import Generation, TokenProbabilities, pieces
 from bridge.report.constrain import KnownNames
 from bridge.report.reference import Reference
@@ -76,7 +76,7 @@ def _answer(
 ) -> list[Generation]:
     ids, mask = pad(asked, prompt.tokenizer.pad_token_id, side="left")
     prefix = bridge.prefix(values)
-    prefix = Prefix(torch.zeros_like(prefix.values), prefix.mask) if zeroed else prefix
+    prefix = zeroed_prefix(prefix) if zeroed else prefix
     inputs = bridge.inputs(prefix, ids.to(bridge.llm.device), mask.to(bridge.llm.device))
     inputs.pop("position_ids")  # generate counts them from the mask, in the same way
     stop = {"eos_token_id": prompt.tokenizer.eos_token_id, "pad_token_id": prompt.tokenizer.pad_token_id}

@@ -4,7 +4,6 @@ import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from bridge.benchmark.ladder_figure import ladder_bars
@@ -24,19 +23,6 @@ def ladder(**more):
     values = np.linspace(0.05, 0.4, len(METHODS)).tolist()
     ends = [{} if method == "chance" else {"low": value - 0.031, "high": value + 0.042} for method, value in zip(METHODS, values, strict=True)]
     return [row(method, value, **end, **more) for method, value, end in zip(METHODS, values, ends, strict=True)]
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure objects as they are written."""
-    seen, write = [], Figure.savefig
-
-    def savefig(figure, *arguments, **options):
-        seen.append(figure)
-        write(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    return seen
 
 
 def said(axes):

@@ -3,23 +3,9 @@
 import numpy as np
 import pytest
 from matplotlib import image as pictures
-from matplotlib.figure import Figure
 
 from bridge.evaluate import curves
 from bridge.evaluate.judged import judged
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure objects as they are written."""
-    seen, write = [], Figure.savefig
-
-    def savefig(figure, *arguments, **options):
-        seen.append(figure)
-        write(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    return seen
 
 
 def said(figure):

@@ -9,19 +9,6 @@ from matplotlib.figure import Figure
 from bridge.evaluate import figures
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure objects as they are written."""
-    seen, write = [], Figure.savefig
-
-    def savefig(figure, *arguments, **options):
-        seen.append(figure)
-        write(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    return seen
-
-
 def said(figure):
     """All text of a figure."""
     return " | ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")) if text.get_text())
