@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 OUT := runs/demo
 PYTEST_ARGS :=
+PATHS :=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: demo test lint clean help
+.PHONY: demo test bench lint clean help
 
 demo: $(VENV)/installed  ## The main job on the default data; OUT=runs/demo says where. Goes on where it was stopped
 	$(BIN)/bridge demo --out $(OUT)
@@ -19,6 +20,10 @@ demo: $(VENV)/installed  ## The main job on the default data; OUT=runs/demo says
 test: export OMP_NUM_THREADS := 1
 test: $(VENV)/installed-tests  ## All tests; PYTEST_ARGS="-k retrieval" for some of them
 	$(BIN)/python -m pytest --durations=10 $(PYTEST_ARGS)
+
+bench: export OMP_NUM_THREADS ?= 1
+bench: $(VENV)/installed-bench  ## Every hot path beside what one would use instead; PATHS="stage_2 reports" for some. Leaves runs/bench
+	$(BIN)/python tests/benchmarks/run.py $(PATHS)
 
 lint: $(VENV)/installed-tests  ## Style and import directions; both are part of the tests too
 	$(BIN)/ruff check .
@@ -44,4 +49,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 $(VENV)/installed-tests: $(VENV)/installed
 	$(PIP) install -c constraints.txt -e ".[test]"
 	$(PIP) install -c constraints.txt --no-deps open_clip_torch
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed-tests
+	$(PIP) install -c constraints.txt -e ".[bench]"
 	@touch $@

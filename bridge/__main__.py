@@ -23,9 +23,12 @@ COMMANDS = {
     "demo": Command(commands.demo, "The whole line on the default data: data, align, tune, evaluate, report; goes on where it was stopped."),
     "data": Command(commands.data, "Build a cohort: the default data, or your own tables, images and notes."),
     "embed": Command(commands.embed, "Run an encoder, or the LLM for text, over raw inputs and write the embeddings."),
+    "plan": Command(commands.plan, "Memory and time of a stage on your cards, and a rehearsal of it, before anything large is run."),
     "align": Command(commands.align, "Stage 1: align every modality with text by contrast."),
     "tune": Command(commands.tune, "Stage 2: LoRA and projectors learn together to answer from the prefix."),
     "report": Command(commands.report, "Write the report of one sample from a bundle and any subset of gene, brain and note."),
+    "export": Command(commands.export, "Write a bundle, and the soft tokens of a cohort, for a vLLM server of your own."),
+    "reports": Command(commands.reports, "Write the reports of an export's samples through its vLLM server, many at a time."),
     "evaluate": Command(commands.evaluate, "Score a bundle on held-out samples, beside baselines and controls."),
     "check-encoder": Command(commands.check_encoder, "Run the encoder contract on a class of yours."),
 }

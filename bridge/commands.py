@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,14 +25,18 @@ from bridge.data.cohort import SPLITS, Cohort, split_by_group, whole_file
 from bridge.data.default import build_default
 from bridge.data.table import read_table
 from bridge.demo import run_demo
-from bridge.evaluate.attribution_files import attribute_bundle
 from bridge.evaluate.page import evaluate_bundle
 from bridge.language.llm import LLM, load_llm
 from bridge.language.subject import subjects
 from bridge.language.textbank import TextBank
+from bridge.plan.run import run_plan
 from bridge.report.companion import read_companion
 from bridge.report.render import to_json, to_markdown
 from bridge.report.write import read_input, subject_of, write_report
+from bridge.serve.client import Client
+from bridge.serve.export import read_export, write_export
+from bridge.serve.reports import served_reports, write_reports
+from bridge.serve.server import Server
 from bridge.train.run import run_stage
 from encoders.base import load_class
 from encoders.contract import report as contract_report
@@ -171,6 +177,15 @@ def tune(arguments: Sequence[str]) -> None:
     run_stage("tune", arguments)
 
 
+def plan(arguments: Sequence[str]) -> None:
+    """``bridge plan align`` and ``bridge plan tune``."""
+    stage = next(iter(arguments), "")
+    if stage in ("-h", "--help", ""):
+        print("usage: bridge plan align|tune --config CONFIG ...\n\nMemory and time of a stage, and a rehearsal of it; see bridge plan tune --help.")
+        return
+    run_plan(stage, arguments[1:])
+
+
 def report(arguments: Sequence[str]) -> None:
     """``bridge report``."""
     _command(report_sample, "report", arguments)
@@ -233,48 +248,88 @@ def report_sample(
     _put(to_markdown(written) if format == "markdown" else to_json(written), out)
 
 
-def evaluate(arguments: Sequence[str]) -> None:
-    """``bridge evaluate``: a benchmark by its name, attribution, or the held-out figures of a bundle."""
-    name = next(iter(arguments), "")
-    if is_benchmark(name):
-        run_benchmark(arguments)
-    elif name == "attribution":
-        _command({name: evaluate_attribution}, "evaluate", arguments)
-    elif name and not name.startswith("-"):
-        raise ValueError(f"evaluate {name!r}: no such benchmark; expected one of {', '.join(benchmarks())}, attribution, or --bundle B --cohort C --out O")
-    else:
-        _command(evaluate_bundle_command, "evaluate", arguments)
+def export(arguments: Sequence[str]) -> None:
+    """``bridge export``."""
+    _command(export_bundle, "export", arguments)
 
 
-def evaluate_attribution(
+def export_bundle(
     bundle: str,
-    cohort: str,
-    out: str = "runs/attribution",
-    split: Literal["test", "validation"] = "test",
-    limit: int = 16,
-    gene_sets: str | None = None,
-    max_new_tokens: int = 120,
-    seed: int = 0,
+    out: str = "runs/served",
+    cohort: str | None = None,
+    split: Literal["train", "validation", "test", "all"] = "test",
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     llm: str | None = None,
     trust: list[str] | None = None,
 ) -> None:
-    """Which regions, and which gene sets, a bundle's claims rest on: each is left out and every claim's likelihood is compared.
+    """Write a bundle for a vLLM server of your own: the LLM with the adapter merged, its template, a launch script, and the soft tokens of a cohort.
 
     Args:
         bundle: Bundle folder.
-        cohort: Cohort it was trained on.
-        out: Folder for tables, the NIfTI map and the cohort with a column of effects.
-        split: Which split is looked at.
-        limit: Samples; at least 12 groups are needed for significance over 83 regions.
-        gene_sets: GMT file, for a modality of named genes.
-        max_new_tokens: Longest report in tokens.
-        seed: Of the draw of samples and the bootstrap.
+        out: Folder to write. It holds weights of the base LLM, whose licence may forbid passing them on.
+        cohort: Cohort whose samples will be asked about.
+        split: Which of its samples.
+        dtype: Of the written weights; auto is bfloat16 where there is a GPU and float32 elsewhere.
         llm: Where the base LLM is, when it is not where the bundle says.
         trust: Modules outside the packages whose classes may load.
     """
     bridge = load(bundle, llm=llm, trust=tuple(trust or ()))
-    settings = {"split": split, "limit": limit, "gene_sets": gene_sets, "max_new_tokens": max_new_tokens, "seed": seed}
-    attribute_bundle(bridge, Cohort.read(cohort), Path(out), **settings)
+    counts = write_export(bridge, bundle, out, cohort=Cohort.read(cohort) if cohort else None, split=split, dtype=dtype)
+    for sample, why in counts["refused"].items():
+        print(f"refused {sample}: {why}")
+    print(f"wrote {out}: soft tokens of {counts['written']} samples, {len(counts['refused'])} refused; serve it with {out}/launch.sh")
+
+
+def reports(arguments: Sequence[str]) -> None:
+    """``bridge reports``."""
+    _command(report_samples, "reports", arguments)
+
+
+def report_samples(
+    export: str,
+    cohort: str | None = None,
+    out: str = "runs/reports",
+    sample: str | None = None,
+    note: str | None = None,
+    server: str = "http://localhost:8000",
+    in_flight: int = 32,
+    timeout: int = 600,
+    max_new_tokens: int = 160,
+) -> None:
+    """Write the reports of an export's samples through its vLLM server, many at a time; goes on where it was stopped.
+
+    Args:
+        export: Folder as written by ``bridge export --cohort``.
+        cohort: Cohort that holds the samples' measurements; by default the one that was exported.
+        out: Folder for a JSON and a Markdown file per sample.
+        sample: One sample's id; by default all that were exported.
+        note: File with a clinical note on that one sample; it is quoted to the model as data.
+        server: Address of the server, as started with the export's launch.sh; its API key is read from VLLM_API_KEY.
+        in_flight: Requests under way at once.
+        timeout: Seconds for one answer.
+        max_new_tokens: Longest report in tokens.
+    """
+    if note and not sample:
+        raise ValueError("reports, field note: found a note without --sample, expected a note on one sample; a note is of one person")
+    read = read_export(export)
+    client = Client(Server(server, key=os.environ.get("VLLM_API_KEY", ""), timeout=timeout), read.model, in_flight)
+    text = Path(note).read_text(encoding="utf-8") if note else ""
+    samples = [sample] if sample else list(read.embeds.files)
+    measured = Cohort.read(cohort or read.cohort)
+    ask = functools.partial(served_reports, read, measured, client, note=text, max_new_tokens=max_new_tokens)
+    written = write_reports(ask, samples, Path(out), read.provenance.bundle)
+    print(f"wrote {written} reports to {out}; {len(samples) - written} were there already")
+
+
+def evaluate(arguments: Sequence[str]) -> None:
+    """``bridge evaluate``: a benchmark by its name, or the held-out figures of a bundle."""
+    name = next(iter(arguments), "")
+    if is_benchmark(name):
+        run_benchmark(arguments)
+    elif name and not name.startswith("-"):
+        raise ValueError(f"evaluate {name!r}: no such benchmark; expected one of {', '.join(benchmarks())}, or --bundle B --cohort C --out O")
+    else:
+        _command(evaluate_bundle_command, "evaluate", arguments)
 
 
 def evaluate_bundle_command(
@@ -335,7 +390,7 @@ def _command(functions: Callable | dict[str, Callable], name: str, arguments: Se
     """Arguments to a function's parameters; what is wrong with them is said in a line or two."""
     named = list(functions.values()) if isinstance(functions, dict) else [functions]
     tidied = tidy(arguments, options(named, "list["), options(named, "bool"))
-    settings = {"prog": f"bridge {name}", "as_positional": name in ("report", "check-encoder"), "exit_on_error": False}
+    settings = {"prog": f"bridge {name}", "as_positional": name in ("report", "export", "reports", "check-encoder"), "exit_on_error": False}
     try:
         return auto_cli(functions, args=tidied, **settings, **({"description": about} if about else {}))
     except argparse.ArgumentError as error:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from bridge.data.batch import IGNORE
+from bridge.data.batch import Turn
 from bridge.data.cohort import Cohort
 from bridge.language.latent import LatentText
 from bridge.language.llm import LanguageModel, base_model
+from bridge.language.packing import Row, answers, embedded, pack
 from bridge.project.base import Projector
-from bridge.project.prefix import Prefix, prepend, prepend_labels, without_gaps
+from bridge.project.prefix import Prefix
 from bridge.project.space import JOINT, SharedSpace
 from encoders.base import Card, Encoder, Tokens
 
@@ -22,12 +22,12 @@ ProjectorFactory = Callable[[int, int, int], Projector]  # (encoder dim, encoder
 
 
 class SemanticBridge(nn.Module):
-    """Measurements of any subset of modalities as soft tokens in front of an LLM's text.
+    """Measurements of any subset of modalities as soft tokens among an LLM's text.
 
     Args:
         language: The LLM and its tokenizer; with an adapter after stage 2.
         encoders: Modality to encoder.
-        projectors: Modality to projector; in the order in which prefixes stand in front of the text.
+        projectors: Modality to projector; in the order in which their tokens stand in front of the question.
         cards: Modality to the card its values were made under.
     """
 
@@ -80,11 +80,7 @@ class SemanticBridge(nn.Module):
         }
 
     def prefix(self, values: dict[str, Float[Tensor, "batch _"]]) -> Prefix:
-        """Tag and projected tokens of each modality in a row; masked where a sample lacks the modality."""
-        return without_gaps(self.places(values))
-
-    def places(self, values: dict[str, Float[Tensor, "batch _"]]) -> Prefix:
-        """The prefix with a fixed place for every token of every modality, absent ones masked where they stand; of a blind bridge the tags alone."""
+        """Tag and projected tokens of each modality in a row, masked where a sample lacks the modality; of a blind bridge the tags alone."""
         parts, masks = [], []
         for modality, tokens in self.encode(values).items():
             projected = self.projectors[modality](tokens)
@@ -96,36 +92,29 @@ class SemanticBridge(nn.Module):
             raise ValueError(f"prefix: none of the modalities {list(self.projectors)} was given; give at least one, NaN where it is missing")
         return Prefix(torch.cat(parts, dim=1), torch.cat(masks, dim=1))
 
-    def inputs(self, prefix: Prefix, input_ids: Int[Tensor, "batch text"], mask: Bool[Tensor, "batch text"]) -> dict[str, Tensor]:
-        """Keyword arguments of the LLM for a prefix and a text."""
-        return prepend(prefix, self.llm.get_input_embeddings()(input_ids), mask)
-
-    def answer_logits(
-        self,
-        values: dict[str, Float[Tensor, "batch _"]],
-        input_ids: Int[Tensor, "batch text"],
-        mask: Bool[Tensor, "batch text"],
-        labels: Int[Tensor, "batch text"],
-    ) -> tuple[Float[Tensor, "answers vocabulary"], Int[Tensor, " answers"]]:
-        """Logits and targets at the answer's tokens only; the language head is not run elsewhere."""
+    def packed(
+        self, values: dict[str, Float[Tensor, "batch _"]], opening: Sequence[int], turns: Sequence[Sequence[Turn]]
+    ) -> tuple[Row, Float[Tensor, "1 tokens width"]]:
+        """All samples in one row, as places and as the LLM's input; what a sample lacks takes no place."""
         prefix = self.prefix(values)
-        model = base_model(self.llm)
-        states = model.model(**self.inputs(prefix, input_ids, mask), use_cache=False).last_hidden_state
-        targets = prepend_labels(prefix, labels)[:, 1:]
-        answered = targets != IGNORE
-        return model.lm_head(states[:, :-1][answered]), targets[answered]
+        row = pack(opening, prefix.mask.sum(dim=1).tolist(), turns)
+        return row, embedded(row, self.llm.get_input_embeddings(), prefix.values[prefix.mask])
 
     def forward(
-        self,
-        values: dict[str, Float[Tensor, "batch _"]],
-        input_ids: Int[Tensor, "batch text"],
-        mask: Bool[Tensor, "batch text"],
-        labels: Int[Tensor, "batch text"] | None = None,
-    ) -> CausalLMOutputWithPast:
-        """Logits at every position, and with labels the mean loss per answer token."""
-        prefix = self.prefix(values)
-        labels = None if labels is None else prepend_labels(prefix, labels)
-        return self.llm(**self.inputs(prefix, input_ids, mask), labels=labels, use_cache=False)
+        self, values: dict[str, Float[Tensor, "batch _"]], opening: Sequence[int], turns: Sequence[Sequence[Turn]]
+    ) -> tuple[Float[Tensor, "answers vocabulary"], Int[Tensor, " answers"]]:
+        """Logits and targets at the answers' tokens only, sample by sample and turn by turn; the language head is not run elsewhere.
+
+        Args:
+            values: Modality to values, NaN where a sample lacks the modality.
+            opening: Tokens in front of the soft tokens.
+            turns: Questions of each sample with their answers; those of one sample share its prefix.
+        """
+        row, embeds = self.packed(values, opening, turns)
+        model = base_model(self.llm)
+        states = model.model(inputs_embeds=embeds, use_cache=False, **row.segments.inputs(embeds.device)).last_hidden_state
+        predicts, targets = answers(row, embeds.device)
+        return model.lm_head(states[0, predicts]), targets
 
     def finite_trained(self) -> bool:
         """Whether every weight that a bundle would hold is finite, the adapters' among them."""

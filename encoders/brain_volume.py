@@ -15,8 +15,8 @@ from torch import Tensor
 
 from encoders.atlas import Atlas, Regions, averages, described, read_atlas, read_labels, regions_on
 from encoders.base import Encoder, Raw, Tokens, cut_tokens
-from encoders.files import decoding, existing
-from encoders.nifti import SUFFIXES, read_image
+from encoders.files import existing
+from encoders.nifti import SUFFIXES, read_image, stored_volumes
 from encoders.tables import require_ids
 
 STATISTICS = {"mean": np.nanmean, "std": np.nanstd}
@@ -80,7 +80,8 @@ class BrainVolume(Encoder):
         if self.statistic == "std" and times < 2:
             raise ValueError(f"{path}, field dim: found {times} volume, expected 2 or more for the standard deviation over time; use statistic mean")
         regions = self._on_grid(image, path)
-        series = np.stack([averages(volume, regions, self.tokens) for volume in _volumes(image, path)])
+        stored = np.stack([averages(volume, regions, self.tokens) for volume in stored_volumes(image, path)])
+        series = stored * image.dataobj.slope + image.dataobj.inter  # the mean of scaled values is the scaled mean
         if not np.nan_to_num(series).any():
             raise ValueError(f"{path}: all voxels inside the atlas are zero or NaN, expected measured values; check the file and its space")
         with warnings.catch_warnings():
@@ -140,14 +141,6 @@ def sample_id(file: Path) -> str:
     name = file.name.removesuffix(".gz").removesuffix(".nii")
     entity = re.match(r"sub-[A-Za-z0-9]+(?=_|$)", name)
     return entity[0] if entity else name
-
-
-def _volumes(image: nib.Nifti1Image, path: Path) -> Iterable[np.ndarray]:
-    """Volumes one after another, so that a long series is never held as floating-point numbers at once."""
-    for volume in [(..., time) for time in range(image.shape[3])] if len(image.shape) == 4 else [...]:
-        with decoding(path, "NIfTI"):
-            values = np.asarray(image.dataobj[volume])
-        yield values
 
 
 def _regions(atlas: str, labels: str, names: tuple[str, ...], indices: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:

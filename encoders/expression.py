@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,10 +13,9 @@ from scipy import sparse
 from torch import Tensor
 
 from encoders.base import Encoder, Raw, Tokens, cut_tokens
+from encoders.blocks import Matrix, Slab, StoredMatrix, axis_names
 from encoders.gene_ids import namespace, require_no_dates
-from encoders.tables import as_text, read_slot, require_ids
-
-Matrix = np.ndarray | sparse.spmatrix | sparse.sparray
+from encoders.tables import require_ids
 
 #: Counts of a sample are scaled to this sum before log1p (Scanpy's tutorials; Luecken and Theis 2019, doi:10.15252/msb.20188746).
 COUNTS_PER_SAMPLE = 10_000
@@ -56,20 +56,26 @@ class Expression(Encoder):
         """
         if init_args.get("names"):
             return cls(**init_args)
-        layer, log1p = init_args.get("layer", ""), init_args.get("log1p", False)
-        _, genes, matrix = _levels(source, layer, log1p)
-        chosen = np.sort(np.argsort(-_variance(matrix), kind="stable")[:top])
+        log1p = init_args.get("log1p", False)
+        ids, genes, matrix = _opened(source, init_args.get("layer", ""))
+        survey = _Survey(matrix)
+        for slab in matrix.slabs():
+            survey.add(slab)
+        survey.require(log1p)
+        chosen = np.sort(np.argsort(-_variance(matrix, survey.scale(ids) if log1p else None), kind="stable")[:top])
         return cls(**(init_args | {"names": [genes[place] for place in chosen]}))
 
     def read(self, source: Path) -> Raw:
-        """Log1p levels of the genes; rows are samples, whatever the storage (dense, CSR, CSC)."""
-        ids, genes, matrix = _levels(source, self.layer, self.log1p)
-        places = self._places(genes, source)
-        values = np.full((len(ids), len(self.names)), np.nan, dtype=matrix.dtype)
-        present = places >= 0
-        found = matrix[:, places[present]]
-        values[:, present] = found.toarray() if sparse.issparse(found) else found
-        return Raw(ids, values)
+        """Log1p levels of the genes; rows are samples, whatever the storage (dense, CSR, CSC). The file may be larger than memory."""
+        ids, genes, matrix = _opened(source, self.layer)
+        places, survey = self._places(genes, source), _Survey(matrix)
+        values = np.full((len(ids), len(self.names)), np.nan, dtype=survey.dtype)
+        for slab in matrix.slabs():
+            survey.add(slab)
+            here = np.flatnonzero((places >= slab.columns.start) & (places < slab.columns.stop))
+            values[slab.rows, here] = _cells(slab.values[:, places[here] - slab.columns.start])
+        survey.require(self.log1p)
+        return Raw(ids, np.log1p(values * survey.scale(ids)[:, None]) if self.log1p else values)
 
     def forward(self, values: Float[Tensor, "batch features"]) -> Tokens:
         """Levels to one token per gene."""
@@ -98,48 +104,78 @@ class Expression(Encoder):
         return np.array([place.get(gene, -1) for gene in self.names])
 
 
-def _levels(source: Path, layer: str, log1p: bool) -> tuple[list[str], list[str], Matrix]:
-    """Sample ids, genes, and the log1p matrix of a file."""
-    rows, columns, matrix = read_slot(source, f"layers:{layer}" if layer else "X")
-    ids, genes = as_text(rows.index), as_text(columns)
+class _Survey:
+    """What is known of a matrix when every slab of it was seen: its range, whether it holds counts, and the sum of every sample."""
+
+    def __init__(self, matrix: StoredMatrix):
+        self.matrix, self.where = matrix, f"{matrix.source}, {matrix.place.removeprefix('layers/')}"
+        self.dtype = matrix.dtype if matrix.dtype in (np.float32, np.float64) else np.dtype(np.float32)
+        self.lowest, self.highest, self.counts, self.infinite = math.inf, -math.inf, True, False
+        self.totals = np.zeros(len(matrix))
+
+    def add(self, slab: Slab) -> None:
+        """Take another slab into account."""
+        cells = slab.values.data if sparse.issparse(slab.values) else slab.values
+        self.infinite |= bool(np.isinf(cells).any())
+        cells = cells[np.isfinite(cells)]
+        self.counts &= bool((cells == np.rint(cells)).all())
+        self.lowest, self.highest = min(self.lowest, cells.min(initial=0)), max(self.highest, cells.max(initial=0))
+        sums = slab.values.sum(axis=1) if sparse.issparse(slab.values) else np.nansum(slab.values, axis=1)
+        self.totals[slab.rows] += np.asarray(sums, dtype=np.float64).ravel()
+
+    def require(self, log1p: bool) -> None:
+        """Refuse counts where log1p values are expected, and the reverse: neither gives an error later, only wrong numbers."""
+        if self.infinite:
+            raise ValueError(f"{self.where}: found infinite values, expected finite numbers")
+        if log1p and (self.lowest < 0 or (not self.counts and self.highest < np.log1p(COUNTS_PER_SAMPLE))):
+            found = f"found values from {self.lowest:.3g} to {self.highest:.3g} with fractions"
+            raise ValueError(f"{self.where}: {found}, expected counts; set log1p to false, they are log1p already")
+        if self.counts and not log1p:
+            raise ValueError(f"{self.where}: found raw counts (whole numbers up to {self.highest:.0f}), expected log1p values; set log1p to true")
+
+    def scale(self, ids: list[str]) -> Float[np.ndarray, " samples"]:
+        """What brings every sample to 10,000 counts."""
+        if (self.totals <= 0).any():
+            raise ValueError(f"{self.matrix.source}: sample {ids[int(np.argmax(self.totals <= 0))]!r} has no counts, expected at least one; remove it")
+        return (COUNTS_PER_SAMPLE / self.totals).astype(self.dtype)
+
+
+def _opened(source: Path, layer: str) -> tuple[list[str], list[str], StoredMatrix]:
+    """Sample ids, genes, and the matrix of a file, which stays on disk."""
+    matrix = StoredMatrix(source, f"layers:{layer}" if layer else "X")
+    ids, genes = axis_names(source, "obs"), axis_names(source, "var")
     require_ids(ids, source)
     require_no_dates(genes, source)
-    matrix = matrix.tocsr() if sparse.issparse(matrix) else np.asarray(matrix)
-    _require_levels(matrix, log1p, f"{source}, {layer or 'X'}")
-    matrix = matrix if matrix.dtype in (np.float32, np.float64) else matrix.astype(np.float32)
-    return ids, genes, _log1p_of_counts(matrix, ids, source) if log1p else matrix
+    return ids, genes, matrix
 
 
-def _require_levels(matrix: Matrix, log1p: bool, where: str) -> None:
-    """Refuse counts where log1p values are expected, and the reverse: neither gives an error later, only wrong numbers."""
-    cells = matrix.data if sparse.issparse(matrix) else matrix
-    if cells.dtype.kind not in "biuf" or np.isinf(cells).any():
-        raise ValueError(f"{where}: found {cells.dtype} or infinite values, expected finite numbers")
-    cells = cells[np.isfinite(cells)]
-    counts, highest = bool((cells == np.rint(cells)).all()), cells.max(initial=0)
-    if log1p and (cells.min(initial=0) < 0 or (not counts and highest < np.log1p(COUNTS_PER_SAMPLE))):
-        raise ValueError(
-            f"{where}: found values from {cells.min():.3g} to {highest:.3g} with fractions, expected counts; set log1p to false, they are log1p already"
-        )
-    if counts and not log1p:
-        raise ValueError(f"{where}: found raw counts (whole numbers up to {highest:.0f}), expected log1p values; set log1p to true")
+def _cells(values: Matrix) -> np.ndarray:
+    return values.toarray() if sparse.issparse(values) else values
 
 
-def _log1p_of_counts(matrix: Matrix, ids: list[str], source: Path) -> Matrix:
-    totals = np.asarray(matrix.sum(axis=1) if sparse.issparse(matrix) else np.nansum(matrix, axis=1), dtype=np.float64).ravel()
-    if (totals <= 0).any():
-        raise ValueError(f"{source}: sample {ids[int(np.argmax(totals <= 0))]!r} has no counts, expected at least one; remove it")
-    scale = (COUNTS_PER_SAMPLE / totals).astype(matrix.dtype)
-    if sparse.issparse(matrix):
-        return (sparse.diags_array(scale).tocsr() @ matrix).log1p()
-    return np.log1p(matrix * scale[:, None])
+def _variance(matrix: StoredMatrix, scale: Float[np.ndarray, " samples"] | None) -> Float[np.ndarray, " genes"]:
+    """Variance of the log1p levels over samples, NaN left out.
+
+    Args:
+        matrix: Levels, or counts.
+        scale: What brings every sample of counts to the same sum; None where the matrix holds levels.
+    """
+    count, total, squares = (np.zeros(matrix.shape[1]) for _ in range(3))
+    for rows, columns, values in matrix.slabs():
+        levels = values.astype(np.float64) if scale is None else _log1p_of_counts(values, scale[rows])
+        for whole, part in zip((count, total, squares), _moments(levels), strict=True):
+            whole[columns] += part
+    count = np.maximum(count, 1)
+    return squares / count - np.square(total / count)
 
 
-def _variance(matrix: Matrix) -> Float[np.ndarray, " genes"]:
-    """Variance over samples, NaN left out."""
-    if sparse.issparse(matrix):
-        matrix = matrix.astype(np.float64)
-        return np.asarray(matrix.multiply(matrix).mean(axis=0) - np.square(matrix.mean(axis=0))).ravel()
-    count = np.maximum(np.isfinite(matrix).sum(axis=0), 1)
-    mean = np.nansum(matrix, axis=0, dtype=np.float64) / count
-    return np.nansum(np.square(matrix - mean), axis=0) / count
+def _log1p_of_counts(counts: Matrix, scale: Float[np.ndarray, " samples"]) -> Matrix:
+    factor = scale.astype(np.float64)[:, None]
+    return counts.multiply(factor).tocsr().log1p() if sparse.issparse(counts) else np.log1p(counts * factor)
+
+
+def _moments(levels: Matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Number, sum and sum of squares of each column; what a sparse matrix does not store is 0, not missing."""
+    if sparse.issparse(levels):
+        return np.full(levels.shape[1], levels.shape[0]), levels.sum(axis=0).A1, levels.multiply(levels).sum(axis=0).A1
+    return np.isfinite(levels).sum(axis=0), np.nansum(levels, axis=0), np.nansum(np.square(levels), axis=0)

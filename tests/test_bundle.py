@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 import bridge as package
 from bridge import bundle
 from bridge.bundle import load, save
-from bridge.data.batch import pad
+from bridge.data.batch import Turn
 from bridge.language.llm import Lora, add_lora, load_llm
 from bridge.language.prompts import Prompt
 from bridge.project.space import SharedSpace
@@ -50,9 +50,10 @@ def saved(complete, tmp_path):
 
 
 def logits_of(bridge, values):
-    ids, mask = pad([Prompt(bridge.language.tokenizer, bridge.template).question("Write the report.")] * 4, 0)
+    prompt = Prompt(bridge.language.tokenizer, bridge.template)
+    asked = prompt.question("Write the report.")
     with torch.inference_mode():
-        return bridge(values, ids, mask).logits
+        return bridge(values, prompt.opening, [[Turn(asked, asked)]] * 4)[0]
 
 
 def edit(path, **changes):

@@ -26,7 +26,7 @@ from encoders.base import load_class
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 ALIGN = ("align.yaml", "align_me-llama-13b.yaml", "smoke.yaml")
-TUNE = ("tune.yaml", "tune_me-llama-13b.yaml")
+TUNE = ("tune.yaml", "tune_me-llama-13b.yaml", "tune_me-llama-70b.yaml")
 LLMS = sorted((CONFIGS / "llm").glob("*.yaml"))
 STRATEGIES = sorted((CONFIGS / "strategy").glob("*.yaml"))
 ENCODERS = sorted((CONFIGS / "encoders").glob("*.yaml"))
@@ -99,9 +99,10 @@ def one_step(tiny_llm, tiny_cohort_file, tmp_path_factory):
 
     def run(name):
         if name not in done:
-            form, heads = KINDS["me-llama-13b" if "13b" in name else "smollm2"]
+            form, heads = KINDS["me-llama-13b" if "me-llama" in name else "smollm2"]
             llm = tiny_llm(form, key_value_heads=heads, layers=16)
-            more = ["--model.start", str(run(name.replace("tune", "align")))] if name in TUNE else []
+            more = ["--model.start", str(run(name.replace("tune", "align").replace("70b", "13b")))] if name in TUNE else []
+            more += ["--model.llm.quantise", "null"] if "70b" in name else []
             arguments = ["--config", name, "--data.cohort", str(tiny_cohort_file), "--model.llm.path", str(llm), "--out", str(folder / Path(name).stem), *more]
             arguments += ["--trainer.accelerator", "cpu", "--trainer.max_steps", "1", "--trainer.enable_progress_bar", "false"]
             assert main([stage_of(name), *arguments]) == 0
@@ -122,7 +123,8 @@ def test_the_large_configs_keep_the_llm_in_bfloat16_and_what_is_trained_in_float
     record = yaml.safe_load(one_step("tune_me-llama-13b.yaml").with_name("tune_me-llama-13b-tune").joinpath("config.yaml").read_text())
     llm = record["model"]["llm"]
     assert "permission" in llm.pop("notice")
-    assert llm | {"path": ""} == {"path": "", "dtype": "bfloat16", "checkpointing": True, "template": "me-llama"}
+    assert llm.pop("shape")["hidden_size"] == 5120
+    assert llm | {"path": ""} == {"path": "", "dtype": "bfloat16", "quantise": None, "checkpointing": "auto", "compile": False, "template": "me-llama"}
     assert record["trainer"]["precision"] == "32-true"
     bridge = load(one_step("tune_me-llama-13b.yaml"))
     assert bridge.template == "me-llama"
@@ -136,13 +138,13 @@ def test_an_entry_fits_a_stand_in_of_its_kind(path, tiny_llm, tiny_cohort, make_
     entry = LLM(**yaml.safe_load(path.read_text()) | {"path": str(tiny_llm(form, key_value_heads=heads)), "checkpointing": False})
     language = load_llm(entry)
     bridge = make_bridge(over=add_lora(language, Lora()))
-    ids, labels = Prompt(language.tokenizer, entry.template).example("Where does the brain map peak?", "In the left cuneus.")
+    prompt = Prompt(language.tokenizer, entry.template)
+    turn = prompt.example("Where does the brain map peak?", "In the left cuneus.")
     values = {modality: torch.from_numpy(tiny_cohort.values(modality)[:1]) for modality in bridge.projectors}
-    row = torch.tensor([ids])
-    logits, targets = bridge.answer_logits(values, row, torch.ones_like(row, dtype=torch.bool), torch.tensor([labels]))
-    assert logits.shape == (len([label for label in labels if label >= 0]), len(language.embeddings))
+    logits, targets = bridge(values, prompt.opening, [[turn]])
+    assert logits.shape == (len(prompt.answer("In the left cuneus.")), len(language.embeddings))
     assert torch.isfinite(logits).all()
-    assert targets.tolist() == [label for label in labels if label >= 0]
+    assert targets.tolist() == prompt.answer("In the left cuneus.")
 
 
 def test_the_adapter_of_13b_has_the_size_its_config_names(language):

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-import scipy.sparse
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from bridge.data.cohort import Cohort
 from encoders.base import Encoder, load_class
 
 SPLITS = {"train": "train", "val": "validation", "devtest": "test"}
-
-#: Parts of an article whose terms are counted.
-COUNTED = ("title", "keywords", "abstract")
 
 #: Column of the gene table to the words that stand before its items.
 GENE_PARTS = {"bp": "Biological process", "mf": "Molecular function", "cc": "Cellular component", "hpo": "Clinical features"}
@@ -81,42 +76,6 @@ def title_map(folder: Path) -> Cohort:
     return _map_cohort(folder, obs[["title", "year", "journal", "space"]].assign(split="test", article=obs["title"]), "none", TERMS["title_brain_map"])
 
 
-def article_counts(folder: Path) -> scipy.sparse.csr_matrix:
-    """How often each term of the :func:`vocabulary` stands in title, keywords and abstract; rows as in :func:`article_map`.
-
-    Raises:
-        ValueError: a file is missing or damaged, or has another shape than the articles and the vocabulary.
-    """
-    articles, terms = len(_table(folder / "articles.csv.gz", ("id",))), len(vocabulary(folder))
-    files = [folder / f"counts_{part}_{terms}.npz" for part in COUNTED]
-    parts = [_opened(file, scipy.sparse.load_npz) for file in files]
-    for file, part in zip(files, parts, strict=True):
-        if part.shape != (articles, terms):
-            raise ValueError(f"{file}, field shape: found {part.shape}, expected {(articles, terms)}, one row per article and one column per term")
-    return scipy.sparse.csr_matrix(sum(parts[1:], start=parts[0]))
-
-
-def vocabulary(folder: Path) -> list[str]:
-    """The counted terms, some of several words, in the order of the columns."""
-    file = next(iter(sorted(folder.glob("vocabulary_*.txt"))), folder / "vocabulary.txt")
-    return _opened(file, lambda path: path.read_text(encoding="utf-8")).splitlines()
-
-
-def title_counts(titles: Sequence[str], terms: Sequence[str]) -> scipy.sparse.csr_matrix:
-    """How often each term stands in each title, by the rules of the articles' counts.
-
-    Stop words and the genitive s are passed over ("theory of mind" is "theory mind"); the longest term that fits is
-    counted, and the words inside it are not.
-    """
-    column = {tuple(term.split()): number for number, term in enumerate(terms)}
-    longest = max(map(len, column), default=0)
-    passed_over = (ENGLISH_STOP_WORDS | {"s"}) - {word for words in column for word in words}
-    words = [[word for word in re.findall(r"\w+", title.lower()) if word not in passed_over] for title in titles]
-    found = [(row, column[term]) for row, title in enumerate(words) for term in _terms(title, column, longest)]
-    rows, columns = zip(*found, strict=True) if found else ((), ())
-    return scipy.sparse.csr_matrix((np.ones(len(found)), (rows, columns)), shape=(len(titles), len(terms)))
-
-
 def gene_text(folder: Path) -> Cohort:
     """Genes: ``literature`` and ``expression`` vectors, and the text ``description`` (name, Gene Ontology, HPO) without the symbol.
 
@@ -147,17 +106,6 @@ def describe(symbol: str, row: dict[str, str]) -> str:
     name = _without(symbol, row["name"], re.IGNORECASE) or "a gene without another name"
     parts = [(words, _without(symbol, row[column])) for column, words in GENE_PARTS.items() if row[column]]
     return " ".join([f"{name[:1].upper()}{name[1:]}."] + [f"{words}: {items}." for words, items in parts if items])
-
-
-def _terms(words: Sequence[str], known: Collection[tuple[str, ...]], longest: int) -> Iterator[tuple[str, ...]]:
-    """Known terms from left to right, the longest first."""
-    place = 0
-    while place < len(words):
-        sizes = range(min(longest, len(words) - place), 0, -1)
-        term = next((found for size in sizes if (found := tuple(words[place : place + size])) in known), None)
-        if term is not None:
-            yield term
-        place += len(term or (1,))
 
 
 def _without(symbol: str, text: str, flags: int = 0) -> str:

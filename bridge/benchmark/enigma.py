@@ -59,7 +59,7 @@ class Enigma(Task):
     title: ClassVar[str] = "Reports on published case-control maps"
 
     def __init__(
-        self, bundle: str | None = None, cohort: str | None = None, modality: str = "brain", genes: int = 1000, steps: int = 60, max_new_tokens: int = 120
+        self, bundle: str | None = None, cohort: str | None = None, modality: str = "brain", genes: int = 1000, steps: int = 40, max_new_tokens: int = 120
     ):
         if (bundle is None) != (cohort is None):
             raise ValueError("enigma, fields bundle and cohort: found one of them, expected both or neither; give the cohort that the bundle was trained on")

@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from bridge.benchmark.label_correlation import PERMUTATIONS, Correlation, permutation_p
+from bridge.benchmark.label_ladder import CCA, PLAIN, RESIDUAL, put_ladder, put_scores
 from bridge.benchmark.predictors import Label, predictors, without_group_means
 from bridge.benchmark.results import OURS, Record
 from bridge.evaluate.canvas import caption, grouped_bars, legend, new_figure, save
-from bridge.evaluate.concordance import Counts, Estimate, balanced, concordance, hits, paired, pooled, within
-from bridge.evaluate.retrieval import bootstrap_interval
+from bridge.evaluate.concordance import Counts, Estimate, balanced, concordance, hits, pooled
 
-RESIDUAL, GROUP_MEAN = "ridge (group means taken off)", "group mean"
+GROUP_MEAN = "group mean"
 
 Folds = Sequence[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]]
 
 #: (training rows, test rows) to the score of each label for the test rows.
-Bridge = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
+Scorer = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
 def label_benchmark(
@@ -35,7 +35,10 @@ def label_benchmark(
     group: str = "group",
     folds: int = 5,
     tolerance: float | int = 5.0,
-    bridge: Bridge | None = None,
+    bridge: Scorer | None = None,
+    plain: Scorer | None = None,
+    drawn: int = 100,
+    permutations: int = PERMUTATIONS,
 ) -> None:
     """Put the ladder of every label and the confound of its groups into the record.
 
@@ -48,20 +51,23 @@ def label_benchmark(
         folds: Outer folds.
         tolerance: A number is hit within this, in its own units.
         bridge: Our scores; without it there are only baselines.
+        plain: Scores of the data written as text into a prompt; they take long.
+        drawn: So many held-out samples, drawn with the seed, are scored by ``plain``; other rungs are compared with it on these.
+        permutations: Orders of the labels drawn for the p of CCA; 0 for none.
 
     Raises:
         ValueError: fewer than two groups.
     """
-    left_out = group_folds(groups, folds, record.seed)
-    ours = _in_folds(bridge, left_out, labels, len(values)) if bridge else {}
+    left_out, n = group_folds(groups, folds, record.seed), len(values)
+    fold, correlation = fold_of(left_out, n), Correlation(values, labels, groups, left_out)
+    p = permutation_p(correlation, fold, permutations=permutations, seed=record.seed)
+    jointly = {CCA: correlation.scores()}
+    jointly |= {PLAIN: _in_folds(PLAIN, plain, _drawn(left_out, n, drawn, record.seed), labels, n)} if plain else {}
+    jointly |= {OURS: _in_folds(OURS, bridge, left_out, labels, n)} if bridge else {}
     for label in labels:
         found = {name: _held_out(predict, values, label, groups, left_out) for name, predict in predictors(label.kind, record.seed).items()}
-        found |= {RESIDUAL: residual(values, label, groups, left_out, record.seed)}
-        found |= {OURS: ours[label.name]} if ours else {}
-        place = f"{label.name}, {group} left out"
-        counts = {method: _put(record, place, method, score, label, groups, left_out, tolerance) for method, score in found.items()}
-        _put_table(record, place, found, label)
-        record.words("Verdict", _verdict(label, counts, record.seed))
+        found |= {RESIDUAL: residual(values, label, groups, left_out, record.seed)} | {name: scores[label.name] for name, scores in jointly.items()}
+        put_ladder(record, f"{label.name}, {group} left out", found, label, groups, fold, tolerance=tolerance, p={CCA: p[label.name]})
         _put_random_split(record, values, label, groups, group, tolerance)
     _put_site(record, values, groups, group)
     _draw(record, [label.name for label in labels], group)
@@ -118,7 +124,7 @@ def _held_out(predict, values: np.ndarray, label: Label, groups: np.ndarray, fol
     return score
 
 
-def _fold_of(folds: Folds, samples: int) -> Int[np.ndarray, " samples"]:
+def fold_of(folds: Folds, samples: int) -> Int[np.ndarray, " samples"]:
     """Number of the fold each sample is held out in."""
     number = np.full(samples, -1)
     for fold, (_, test) in enumerate(folds):
@@ -126,66 +132,30 @@ def _fold_of(folds: Folds, samples: int) -> Int[np.ndarray, " samples"]:
     return number
 
 
-def _in_folds(bridge: Bridge, folds: Folds, labels: Sequence[Label], samples: int) -> dict[str, np.ndarray]:
+def _drawn(folds: Folds, samples: int, drawn: int, seed: int) -> Folds:
+    """The folds with only the drawn samples of those held out."""
+    rows = np.random.default_rng(seed).choice(samples, min(drawn, samples), replace=False)
+    return [(train, np.intersect1d(test, rows)) for train, test in folds]
+
+
+def _in_folds(method: str, scorer: Scorer, folds: Folds, labels: Sequence[Label], samples: int) -> dict[str, np.ndarray]:
+    """Held-out scores of each label, NaN where a sample is in no fold."""
     scores = {label.name: np.full(samples, np.nan) for label in labels}
     for number, (train, test) in enumerate(folds, start=1):
-        print(f"{OURS}: fold {number} of {len(folds)}, {len(train)} samples to align", flush=True)
-        for name, score in bridge(train, test).items():
+        print(f"{method}: fold {number} of {len(folds)}, {len(train)} training samples, {len(test)} held out", flush=True)
+        for name, score in scorer(train, test).items() if len(test) else ():
             scores[name][test] = score
     return scores
-
-
-def _put(record: Record, place: str, method: str, score: np.ndarray, label: Label, groups: np.ndarray, folds: Folds, tolerance: float | int) -> Counts:
-    """Rows of one method; gives the counts its order is judged by."""
-    counts, n = concordance(score, label.values, groups, _fold_of(folds, len(score))), len(score)
-    order = "auroc" if label.classes else "concordance"
-    _row(record, order, method, pooled(counts, seed=record.seed), n, place)
-    _row(record, f"{order}_within_groups", method, within(counts, seed=record.seed), n, place)
-    if label.classes:
-        right = hits((score > 0.5) == (label.values > 0.5), label.values, groups)
-        _row(record, "balanced_accuracy", method, balanced(right, seed=record.seed), n, place)
-    else:
-        near = (np.abs(score - label.values) <= tolerance).astype(float)
-        _row(record, f"within_{tolerance:g}", method, (float(near.mean()), *bootstrap_interval(near, groups, seed=record.seed)), n, place)
-    return counts
-
-
-def _row(record: Record, metric: str, method: str, found: Estimate, n: int, place: str) -> None:
-    value, low, high = found
-    record.row(metric, method, value, n=n, direction=place, low=low, high=high)
-
-
-def _put_table(record: Record, place: str, found: dict[str, np.ndarray], label: Label) -> None:
-    """Errors of a number in its own units, which are no shares."""
-    if label.classes is None:
-        rows = [(method, f"{np.abs(score - label.values).mean():.2f}", f"{r2_score(label.values, score):.3f}") for method, score in found.items()]
-        record.table(f"Errors: {place}", ("method", f"mean absolute error of {label.name}", "R2"), rows)
-
-
-def _verdict(label: Label, counts: dict[str, Counts], seed: int) -> str:
-    """Ours against the best baseline, judged on the same drawn groups."""
-    shares = {method: pooled(each, resamples=0)[0] for method, each in counts.items() if method != OURS}
-    best = max(shares, key=lambda method: shares[method] or 0.0)
-    if OURS not in counts or shares[best] is None:
-        return f"{label.name}: only baselines were scored; the best is {best}."
-    difference, low, high = paired(counts[OURS], counts[best], seed=seed)
-    if low is None:
-        return f"{label.name}: bridge justified on this data: undefined; one group gives no interval."
-    justified = "yes" if low > 0 else "no"
-    clear = "worse" if high < 0 else "not clearly better" if low <= 0 else "better"
-    return (
-        f"{label.name}: bridge justified on this data: {justified}; {clear} than the best baseline ({best}) by {difference:+.3f} "
-        f"({low:+.3f} to {high:+.3f}, paired over groups) of the pairs in order."
-    )
 
 
 def _put_random_split(record: Record, values: np.ndarray, label: Label, groups: np.ndarray, group: str, tolerance: float | int) -> None:
     """The confound: what a random split makes of features, and of the group alone."""
     folds = list(KFold(5, shuffle=True, random_state=record.seed).split(groups))
     place = f"{label.name}, random split"
-    _put(record, place, "ridge", _held_out(predictors(label.kind, record.seed)["ridge"], values, label, groups, folds), label, groups, folds, tolerance)
-    counts = _put(record, place, GROUP_MEAN, group_mean(label, groups, folds), label, groups, folds, tolerance)
-    share = pooled(counts, resamples=0)[0]
+    found = {"ridge": _held_out(predictors(label.kind, record.seed)["ridge"], values, label, groups, folds), GROUP_MEAN: group_mean(label, groups, folds)}
+    for method, score in found.items():
+        put_scores(record, place, method, score, label, groups, fold_of(folds, len(groups)), tolerance=tolerance)
+    share = pooled(concordance(found[GROUP_MEAN], label.values, groups, fold_of(folds, len(groups))), resamples=0)[0]
     record.words(
         "Confound",
         f"{label.name}: what is known of the {group} alone (its mean in training), without a single feature, puts {share:.1%} of the pairs in order "
@@ -199,17 +169,18 @@ def _put_site(record: Record, values: np.ndarray, groups: np.ndarray, group: str
         record.words("Confound", f"Whether features tell the {group} is undefined: fewer than two have five samples.")
         return
     counts, known = found
-    n, place = int(counts.all.sum()), f"{group} from features, random split"
-    _row(record, "balanced_accuracy", "ridge", balanced(counts, seed=record.seed), n, place)
-    _row(record, "balanced_accuracy", "chance", (1 / known, None, None), n, place)
+    value, low, high = balanced(counts, seed=record.seed)
+    more = {"n": int(counts.all.sum()), "direction": f"{group} from features, random split"}
+    record.row("balanced_accuracy", "ridge", value, low=low, high=high, **more)
+    record.row("balanced_accuracy", "chance", 1 / known, **more)
     share = balanced(counts, resamples=0)[0]
     record.words("Confound", f"The features tell which of {known} {group}s a sample is from with a balanced accuracy of {share:.1%} (chance {1 / known:.1%}).")
 
 
 def _draw(record: Record, names: Sequence[str], group: str) -> None:
-    """Order of each label by method, pooled and inside groups."""
+    """Order of each label by method, pooled and inside groups; chance is a line."""
     panels: dict[str, dict[str, Estimate]] = {}
-    for row in record.rows:
+    for row in (row for row in record.rows if row.method != "chance"):
         if row.direction in {f"{name}, {group} left out" for name in names} and row.metric.startswith(("auroc", "concordance")):
             where = f"inside {group}s" if row.metric.endswith("within_groups") else "pooled"
             panels.setdefault(f"{row.direction.split(',')[0]},\n{where}", {})[row.method] = (row.value, row.low, row.high)
@@ -217,6 +188,9 @@ def _draw(record: Record, names: Sequence[str], group: str) -> None:
     axes = figure.add_subplot()
     grouped_bars(axes, panels, list(dict.fromkeys(method for bars in panels.values() for method in bars)))
     axes.axhline(0.5, color="black", linestyle="--")
-    axes.set(ylabel="pairs in the order of the label", title=caption(f"{group} left out", seed=record.seed, interval=f"whiskers: 95 % bootstrap over {group}s"))
+    axes.set(
+        ylabel="pairs in the order of the label",
+        title=caption(f"{group} left out, dashed: chance", seed=record.seed, interval=f"whiskers: 95 % bootstrap over {group}s"),
+    )
     legend(figure, axes)
     save(figure, record.figure("Ladder", "labels"))

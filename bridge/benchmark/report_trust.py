@@ -10,11 +10,11 @@ from bridge.benchmark.results import OURS, Record
 from bridge.data.cohort import Cohort
 from bridge.evaluate.calibration import calibration_rows
 from bridge.evaluate.claims import CheckedReport, claim_metrics
-from bridge.evaluate.curves import reliability_diagram, risk_coverage_curve
+from bridge.evaluate.curves import reliability_diagram, risk_coverage_curve, roc_curves
 from bridge.evaluate.judged import Judged, judged
-from bridge.evaluate.outlier_sets import outlier_sets, projector_inputs
-from bridge.evaluate.outliers import ood_table
-from bridge.language.subject import region_names, subjects
+from bridge.evaluate.outlier_sets import label_images, outlier_sets, projector_inputs
+from bridge.evaluate.outliers import MahalanobisApart, NeighboursApart, ood_table
+from bridge.language.subject import subjects
 from bridge.model import SemanticBridge
 from bridge.report.confidence import Generation, claim_confidence
 from bridge.report.schema import Direction, Verdict
@@ -32,7 +32,11 @@ EXPLAINED = (
     "Confidence of a claim: mean probability of the tokens that name its entity. Right: supported by the measurement (three highest or lowest of a map, listed "
     "fact); all else that can be checked is wrong, near misses too. Calibrator, constant and threshold come from the validation split."
 )
-STRANGE = "AUROC of telling changed inputs from the test split's own, by what the projectors are given; every detector is fitted on the training split alone."
+STRANGE = (
+    "AUROC of telling changed inputs from the test split's own, by what the projectors are given; every detector is fitted on the training split alone. "
+    "Shuffled: each sample's own values in an order of its own. Other order: one wrong order for all samples. Noise: mean and variance of each feature kept. "
+    "Other atlas: the same maps as means over as many other regions of the same voxels, read as if they were this atlas's."
+)
 
 
 def put_calibration(
@@ -85,17 +89,22 @@ def put_outliers(record: Record, bridge: SemanticBridge, cohort: Cohort, *, resa
     """Whether detectors on the projectors' input notice what is unlike training."""
     rows = {split: cohort.rows(split) for split in ("train", "test")}
     train, test = (projector_inputs(bridge, cohort, some) for some in rows.values())
-    strange = outlier_sets(train, test, maps=tuple(region_names(cohort)), seed=record.seed)
+    strange = outlier_sets(train, test, images=label_images(bridge), seed=record.seed)
     groups = {"groups": cohort.groups[rows["test"]], "train_groups": cohort.groups[rows["train"]]}
     record.words(OUTLIERS, STRANGE)
     for row in ood_table(train, test, strange, resamples=resamples, seed=record.seed, **groups):
         record.row(**row)
+    for kind in (MahalanobisApart, NeighboursApart):
+        detector = kind.fit(train)
+        usual, drawn = detector.scores(test), {"n": len(rows["test"]), "seed": record.seed}
+        scores = {name: (detector.scores(inputs), usual) for name, inputs in strange.items()}
+        roc_curves(scores, record.figure(OUTLIERS, f"roc_{kind.name}"), title=f"Detector {kind.name}", **drawn)
 
 
 def _checked(bridge: SemanticBridge, cohort: Cohort, rows: np.ndarray, written: Sequence[Generation]) -> list[CheckedReport]:
     """The claims of each text with their verdicts."""
     reference = Reference.from_dict(bridge.reference["training"])
-    texts = [claims_in(generation.text, reference.regions, reference.facts) for generation in written]
+    texts = [claims_in(generation.text, reference.regions, reference.facts, reference.aliases) for generation in written]
     return [CheckedReport(check(claims, subject, reference), subject, reference) for claims, subject in zip(texts, subjects(cohort, rows), strict=True)]
 
 

@@ -62,7 +62,7 @@ class Reports(Task):
         bundle: str | None = None,
         cohort: str | None = None,
         genes: int = 1000,
-        steps: int = 60,
+        steps: int = 40,
         limit: int = 32,
         likelihoods: int = 16,
         max_new_tokens: int = 120,

@@ -1,15 +1,23 @@
-"""What travels from the cohort to the model: values per modality, and for stage 2 the tokens of a question and its answer."""
+"""What travels from the cohort to the model: values per modality, and for stage 2 the tokens of questions and their answers."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 IGNORE = -100  # the label that cross-entropy leaves out
+
+
+class Turn(NamedTuple):
+    """A question and its answer as token ids; labels are ``IGNORE`` up to the answer."""
+
+    ids: list[int]
+    labels: list[int]
 
 
 @dataclasses.dataclass
@@ -21,18 +29,16 @@ class Batch:
         rows: Row of each sample in the cohort.
         groups: Group number of each sample.
         values: Modality to what its encoder takes; a row of NaN where the sample lacks the modality.
-        input_ids: Question and answer (stage 2).
-        mask: True on real tokens (stage 2).
-        labels: The answer's tokens, ``IGNORE`` elsewhere (stage 2).
+        opening: Token ids in front of the soft tokens (stage 2).
+        turns: Questions of each sample with their answers (stage 2).
     """
 
     ids: list[str]
     rows: Int[Tensor, " batch"]
     groups: Int[Tensor, " batch"]
     values: dict[str, Float[Tensor, "batch _"]]
-    input_ids: Int[Tensor, "batch text"] | None = None
-    mask: Bool[Tensor, "batch text"] | None = None
-    labels: Int[Tensor, "batch text"] | None = None
+    opening: list[int] = dataclasses.field(default_factory=list)
+    turns: list[list[Turn]] = dataclasses.field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)

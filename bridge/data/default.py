@@ -74,7 +74,7 @@ def build_default(
         texts=("anatomy", "clinical"),
         facts={"further_organ_systems": "gene", "inheritance": "gene"},
         normalise={"gene": "zscore", "brain": "global"},
-        notes=_notes(settings, counts, release),
+        notes=_notes(settings, counts, release) | _alias_notes(taken, releases),
     )
     write_maps(cohort, out / "maps")
     with whole_file(out / "genes.npz") as partial, partial.open("wb") as file:
@@ -162,3 +162,10 @@ def _notes(settings: dict, counts: dict[str, int], release: str) -> dict:
         "side_margin": anatomy.SIDE_MARGIN,
         "tissue_margin": anatomy.TISSUE_MARGIN,
     }
+
+
+def _alias_notes(taken: dict[str, Usable], releases: Releases) -> dict:
+    """Other names of the genes, for who checks a text against them; see :class:`bridge.report.reference.Reference`."""
+    names, left_out = releases.official_names.aliases({symbol: usable.names for symbol, usable in taken.items()})
+    print(f"default data: {len(names)} aliases of the genes; left out {', '.join(f'{reason}: {count}' for reason, count in left_out.items())}", flush=True)
+    return {"gene_aliases": names, "gene_aliases_left_out": left_out}

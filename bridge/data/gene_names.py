@@ -6,9 +6,11 @@ import ast
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from bridge.data.gene_aliases import Aliases, clear_aliases
 
 DISEASE_WORDS = Path(__file__).with_name("disease_words.txt")
 
@@ -40,6 +42,12 @@ class OfficialNames:
     def find(self, symbol: str, ncbi_id: int) -> OfficialName | None:
         """The record of a gene; the id decides where it is known, since symbols change and are used again."""
         return self.by_id.get(ncbi_id) or self.by_alias.get(symbol)
+
+    def aliases(self, taken: Mapping[str, OfficialName]) -> Aliases:
+        """Clear aliases of the genes taken, by the symbols in use; NCBI's own symbol of a gene is one of them where another is in use."""
+        ids = {record.ncbi_id for record in taken.values()}
+        others = {record.symbol: record.aliases for record in self.by_id.values() if record.ncbi_id not in ids}
+        return clear_aliases({symbol: (record.symbol, *record.aliases) for symbol, record in taken.items()}, others)
 
 
 def read_official_names(path: Path) -> OfficialNames:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from rich.console import Console
+from torch.utils.data import DataLoader, Sampler
 
 from bridge.data.batch import Batch
+from bridge.data.blocks import Blocks, buffer_rows
 from bridge.data.cohort import Cohort
 
 
@@ -20,24 +25,34 @@ class CohortData(lightning.LightningDataModule):
         cohort: Path of the cohort (.h5ad).
         batch_size: Samples per training step. Stage 1 wants at least 512: in-batch negatives are its supervision.
         seed: Order of the samples.
-        workers: Worker processes; the values are in memory, so 0 is usually fastest.
+        workers: Worker processes; the values come from a buffer in memory, so 0 is usually fastest.
+        stream: Leave the values on disk and mix them a buffer at a time, for a cohort larger than memory. How good the shuffle then is
+            is printed.
     """
 
-    def __init__(self, cohort: str, batch_size: int = 512, seed: int = 0, workers: int = 0):
+    def __init__(self, cohort: str, batch_size: int = 512, seed: int = 0, workers: int = 0, stream: bool = False):
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"data, field batch_size: found {batch_size}, expected at least 1")
-        self.cohort = Cohort.read(cohort)
-        self.batch_size, self.seed, self.workers = batch_size, seed, workers
-        self.values = {modality: torch.from_numpy(self.cohort.values(modality)) for modality in self.cohort.modalities}
+        self.cohort = Cohort.read(cohort, stream)
+        self.batch_size, self.seed, self.workers, self.stream = batch_size, seed, workers, stream
         self.ids, self.groups = self.cohort.ids, torch.from_numpy(self.cohort.groups)
         self.left_out: frozenset[int] = frozenset()
 
-    def batch(self, rows: list[int]) -> Batch:
-        """The batch of the given rows."""
+    def values(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Normalised values of every modality."""
+        return {modality: self.cohort.values(modality, rows) for modality in self.cohort.modalities}
+
+    def batch(self, rows: list[int], values: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None) -> Batch:
+        """The batch of the given rows.
+
+        Args:
+            rows: Rows of the cohort.
+            values: Where their values come from; from the cohort by default.
+        """
         index = torch.tensor(rows)
-        values = {modality: table[index] for modality, table in self.values.items()}
-        return Batch([self.ids[row] for row in rows], index, self.groups[index], values)
+        found = {modality: torch.from_numpy(table) for modality, table in (values or self.values)(index.numpy()).items()}
+        return Batch([self.ids[row] for row in rows], index, self.groups[index], found)
 
     def leave_out(self, rows: Iterable[int]) -> None:
         """Samples that a stage cannot use."""
@@ -52,46 +67,51 @@ class CohortData(lightning.LightningDataModule):
         if not rows:
             raise ValueError(f"{self.cohort.source}: no sample of the training split can be used, expected some; check the split and what each sample has")
         size = min(self.batch_size, len(rows))
-        sampler = Shuffled(len(rows), self.seed)
-        return Resumable(Rows(rows), size, sampler=sampler, drop_last=True, **self._how())
+        blocks = Blocks(self.values, np.array(rows), buffer=self._buffer() if self.stream else len(rows), seed=self.seed)
+        if self.stream:
+            _tell(blocks, size)
+        return Resumable(range(len(self.ids)), size, sampler=Shuffled(blocks), drop_last=True, **self._how(blocks.values))
 
     def val_dataloader(self) -> DataLoader:
         rows = self.rows("validation")
-        return DataLoader(Rows(rows), min(self.batch_size, max(1, len(rows))), **self._how())
+        return DataLoader(rows, min(self.batch_size, max(1, len(rows))), **self._how(self.values))
 
-    def _how(self) -> dict[str, Any]:
+    def _buffer(self) -> int:
+        """Rows of a buffer."""
+        return buffer_rows(sum(self.cohort.stored[modality].row_bytes for modality in self.cohort.modalities))
+
+    def _how(self, values: Callable[[np.ndarray], dict[str, np.ndarray]]) -> dict[str, Any]:
         # A loader draws a number at each epoch; from a generator of its own it leaves dropout's draws as they are.
-        return {"collate_fn": self.batch, "num_workers": self.workers, "generator": torch.Generator().manual_seed(self.seed)}
-
-
-class Rows(Dataset):
-    """Row numbers; the values are looked up for the whole batch at once."""
-
-    def __init__(self, rows: list[int]):
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> int:
-        return self.rows[index]
+        collate = functools.partial(self.batch, values=values)
+        return {"collate_fn": collate, "num_workers": self.workers, "generator": torch.Generator().manual_seed(self.seed)}
 
 
 class Shuffled(Sampler):
     """A new order each epoch, from (seed, epoch) alone; Lightning calls ``set_epoch``."""
 
-    def __init__(self, length: int, seed: int):
-        self.length, self.seed, self.epoch = length, seed, 0
+    def __init__(self, blocks: Blocks):
+        self.blocks = blocks
 
     def __len__(self) -> int:
-        return self.length
+        return len(self.blocks.rows)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose order this is."""
+        return self.blocks.epoch
 
     def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+        self.blocks.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return iter(torch.randperm(self.length, generator=generator).tolist())
+        return iter(self.blocks.order().tolist())
+
+
+@rank_zero_only
+def _tell(blocks: Blocks, batch_size: int) -> None:
+    buffer = min(blocks.buffer, len(blocks.rows))
+    told = f"{len(blocks.rows):,} samples from disk, {buffer:,} mixed at a time: shuffle quality {blocks.quality(batch_size):.2f} (1 is a full shuffle)"
+    Console(stderr=True).print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 class Resumable(DataLoader):

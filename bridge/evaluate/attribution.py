@@ -18,10 +18,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 from rich.progress import track
 from torch import Tensor
 
-from bridge.data.batch import IGNORE
+from bridge.data.batch import IGNORE, Turn
 from bridge.data.cohort import Cohort
 from bridge.evaluate.gene_sets import feature_sets
-from bridge.evaluate.likelihood import Example, report_examples, token_nll, true_reports
+from bridge.evaluate.likelihood import report_examples, token_nll, true_reports
 from bridge.evaluate.retrieval import bootstrap_interval, ranks
 from bridge.language.subject import Subject, subjects
 from bridge.model import SemanticBridge
@@ -168,7 +168,7 @@ def _claims(text: str, subject: Subject, modality: str, reference: Reference) ->
     """What a text asserts about one modality that the sample has, checked."""
     if modality not in subject.present:
         return []
-    claims = check(claims_in(text, reference.regions, reference.facts), subject, reference)
+    claims = check(claims_in(text, reference.regions, reference.facts, reference.aliases), subject, reference)
     return [claim for claim in claims if claim.modality == modality and claim.direction is not Direction.NONE]
 
 
@@ -199,7 +199,7 @@ def _changes(
 
 
 def _ablated_nll(
-    bridge: SemanticBridge, values: dict[str, Tensor], modality: str, inputs: list[np.ndarray], example: Example, batch_size: int
+    bridge: SemanticBridge, values: dict[str, Tensor], modality: str, inputs: list[np.ndarray], example: Turn, batch_size: int
 ) -> Iterator[np.ndarray]:
     """Loss of every answer token when these columns are missing; inputs are made a batch at a time."""
     for start in range(0, len(inputs), batch_size):

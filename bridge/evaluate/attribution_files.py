@@ -4,86 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float
 
 from bridge.data.cohort import Cohort, whole_file
-from bridge.evaluate.attribution import Attribution, attribute, attribution_rows
-from bridge.evaluate.gene_sets import read_gmt
-from bridge.evaluate.page import write_json
+from bridge.evaluate.attribution import Attribution
 from bridge.evaluate.significance import LEVEL, attainable_p, effects, fewest_samples
-from bridge.language.questions import REPORT_ASK
 from bridge.model import SemanticBridge
-from bridge.report.generate import generate
+from encoders.base import Encoder
 from encoders.region_map import write_map
 
 CLAIMS = "attribution_claims.parquet"
 
 
-def attribute_bundle(
-    bridge: SemanticBridge,
-    cohort: Cohort,
-    out: Path,
-    *,
-    split: str = "test",
-    limit: int = 16,
-    gene_sets: str | None = None,
-    max_new_tokens: int = 120,
-    seed: int = 0,
-) -> dict[str, Attribution]:
-    """Write the reports of some samples and say what each of their claims rests on.
-
-    Writes into ``out``: ``attribution_claims.parquet`` (every claim under every set), ``attribution_MODALITY.parquet``
-    (effect per set, see :func:`set_table`), ``attribution_MODALITY.nii.gz`` where the modality has a label image,
-    ``attribution.h5ad`` where the features are the ``var`` of the cohort, and ``attribution.json`` (figures and words).
+class Written(NamedTuple):
+    """What was written of one modality.
 
     Args:
-        bridge: A loaded bundle.
-        cohort: The cohort it was trained on.
-        out: Folder to write.
-        split: Split the samples are drawn from.
-        limit: Samples; each costs as many answers as there are regions.
-        gene_sets: GMT file; its sets take the place of single features where the modality has those genes.
-        max_new_tokens: Longest report.
-        seed: Of the samples and the bootstrap.
-
-    Raises:
-        ValueError: no modality has a gene of the sets.
+        table: Effect per set, see :func:`set_table`.
+        effect: Effect of each named feature, None for an input without names.
+        words: What was done and may be concluded.
+        mapped: Whether the effects are a brain map too.
     """
-    sets = read_gmt(gene_sets) if gene_sets else None
-    chosen = {modality: _sets_for(cohort, modality, sets) for modality in bridge.projectors}
-    if sets is not None and not any(chosen.values()):
-        named = [modality for modality in bridge.projectors if cohort.card(modality).names]
-        raise ValueError(f"{gene_sets}: no modality has a gene of its {len(sets)} sets; named features are in {named or 'none'}, an embedding has none")
-    rows = cohort.rows(split)
-    rows = np.sort(np.random.default_rng(seed).choice(rows, min(limit, len(rows)), replace=False))
-    values = {modality: torch.from_numpy(cohort.values(modality)[rows]) for modality in bridge.projectors}
-    texts = generate(bridge, values, [REPORT_ASK[0]] * len(rows), max_new_tokens=max_new_tokens, show_progress=True)
-    found = {modality: attribute(bridge, cohort, rows, modality, texts=texts, sets=chosen[modality]) for modality in bridge.projectors}
-    write_attribution(found, bridge, cohort, out, seed=seed)
-    return found
+
+    table: pd.DataFrame
+    effect: Float[np.ndarray, " features"] | None
+    words: str
+    mapped: bool
 
 
-def write_attribution(found: Mapping[str, Attribution], bridge: SemanticBridge, cohort: Cohort, out: Path, *, seed: int = 0) -> None:
-    """All files of :func:`attribute_bundle`; what could not be written is said."""
+def write_attribution(found: Mapping[str, Attribution], bridge: SemanticBridge, cohort: Cohort, out: Path, *, seed: int = 0) -> dict[str, Written]:
+    """Write tables and maps into a folder; what could not be written is said.
+
+    ``attribution_claims.parquet`` (every claim under every set), ``attribution_MODALITY.parquet`` (effect per set),
+    ``attribution_MODALITY.nii.gz`` where the modality has a label image, and ``attribution.h5ad`` where the features are
+    the ``var`` of the cohort.
+
+    Args:
+        found: Modality to its attribution.
+        bridge: The bundle, whose encoders know their label images.
+        cohort: The cohort of the samples.
+        out: Folder to write.
+        seed: Of the bootstrap.
+    """
     _write_table(pd.concat([claim_table(each) for each in found.values()], ignore_index=True), out / CLAIMS)
-    summary, columns = {}, {}
-    for modality, attribution in found.items():
-        table, names = set_table(attribution, seed=seed), cohort.card(modality).names
-        _write_table(table, out / f"attribution_{modality}.parquet")
-        told = [words(attribution, table)]
-        if names:
-            effect = feature_effects(attribution, table, names)
-            told += [_write_brain(effect, bridge, modality, out / f"attribution_{modality}.nii.gz")]
-            columns |= {modality: effect} if set(names) <= set(cohort.table.var_names) else {}
-        summary[modality] = {"words": " ".join(filter(None, told)), "rows": attribution_rows(attribution, seed=seed)}
-        print(summary[modality]["words"], flush=True)
+    written = {modality: _write_modality(each, cohort.card(modality).names, bridge.encoders[modality], out, seed) for modality, each in found.items()}
+    genes = set(cohort.table.var_names)
+    columns = {name: each.effect for name, each in written.items() if each.effect is not None and set(cohort.card(name).names) <= genes}
     if columns:
         _write_var(cohort, columns, out / "attribution.h5ad")
-    write_json(out / "attribution.json", summary)
+    return written
 
 
 def set_table(attribution: Attribution, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -129,15 +102,21 @@ def words(attribution: Attribution, table: pd.DataFrame) -> str:
         said += f" {attribution.left_out} claims were not found in their text and are left out."
     if attainable_p(groups, tests) >= LEVEL:
         lacking = f" {groups} groups of samples can reach p = {attainable_p(groups, tests):.2g} at best over {tests} tests: p and q are left empty;"
-        return said + lacking + f" {fewest_samples(tests)} groups are needed."
-    found = int((table["q"] < LEVEL).sum())
-    return said + f" Wilcoxon over {groups} groups, Benjamini and Hochberg over {tests} tests: {found} with q < {LEVEL}."
+        return said + lacking + f" {fewest_samples(tests)} groups are needed. Effects and intervals describe these samples; they single out no set."
+    found = table.loc[(table["q"] < LEVEL).fillna(False), "set"].tolist()
+    listed = f" ({', '.join(found[:3])}{' ...' if found[3:] else ''})" if found else ""
+    return said + f" Wilcoxon over {groups} groups, Benjamini and Hochberg over {tests} tests: {len(found)} with q < {LEVEL}{listed}."
 
 
-def _sets_for(cohort: Cohort, modality: str, sets: dict[str, tuple[str, ...]] | None) -> dict[str, tuple[str, ...]] | None:
-    """The sets where the modality has any of their genes."""
-    names = set(cohort.card(modality).names)
-    return sets if sets and any(names & set(members) for members in sets.values()) else None
+def _write_modality(attribution: Attribution, names: tuple[str, ...], encoder: Encoder, out: Path, seed: int) -> Written:
+    table, stem = set_table(attribution, seed=seed), out / f"attribution_{attribution.modality}"
+    _write_table(table, stem.with_name(f"{stem.name}.parquet"))
+    if not names:
+        return Written(table, None, words(attribution, table), mapped=False)
+    effect, image = feature_effects(attribution, table, names), stem.with_name(f"{stem.name}.nii.gz")
+    unmapped = _why_no_map(effect, encoder, image)
+    said = f"Brain map: {image.name}." if unmapped is None else unmapped
+    return Written(table, effect, " ".join(filter(None, (words(attribution, table), said))), mapped=unmapped is None)
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
@@ -145,9 +124,8 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
         table.to_parquet(partial, index=False)
 
 
-def _write_brain(effect: Float[np.ndarray, " regions"], bridge: SemanticBridge, modality: str, path: Path) -> str:
-    """The map through the encoder's own label image; says why where there is none."""
-    encoder = bridge.encoders[modality]
+def _why_no_map(effect: Float[np.ndarray, " regions"], encoder: Encoder, path: Path) -> str | None:
+    """Write the map through the encoder's own label image; where there is none, the reason ('' where none is to be expected)."""
     atlas = getattr(encoder, "atlas", None)
     if atlas is None or not np.isfinite(effect).any():
         return ""
@@ -159,7 +137,7 @@ def _write_brain(effect: Float[np.ndarray, " regions"], bridge: SemanticBridge, 
         write_map(values, atlas, path, encoder.labels)
     except ValueError as error:
         return f"No brain map: {error}."
-    return f"Brain map: {path.name}."
+    return None
 
 
 def _write_var(cohort: Cohort, columns: Mapping[str, Float[np.ndarray, " features"]], path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bridge.data.cohort import Cohort
 from bridge.model import SemanticBridge
-from bridge.project.prefix import Prefix, without_gaps, zeroed
+from bridge.project.prefix import Prefix, zeroed
 from bridge.report.generate import generate
 
 NOISE_DRAWS = 4
@@ -47,10 +47,10 @@ def mean_prefix(bridge: SemanticBridge, cohort: Cohort, given: tuple[str, ...], 
     total, count = torch.zeros(()), torch.zeros(())
     with torch.inference_mode():
         for start in range(0, len(cohort.rows("train")), batch_size):
-            places = bridge.places({modality: column[start : start + batch_size].to(bridge.llm.device) for modality, column in values.items()})
+            places = bridge.prefix({modality: column[start : start + batch_size].to(bridge.llm.device) for modality, column in values.items()})
             weight = places.mask.unsqueeze(-1).to(places.values.dtype)
             total, count = total + (places.values * weight).sum(dim=0, keepdim=True), count + weight.sum(dim=0, keepdim=True)
-    return without_gaps(Prefix(total / count.clamp(min=1.0), count.squeeze(-1) > 0))
+    return Prefix(total / count.clamp(min=1.0), count.squeeze(-1) > 0)
 
 
 def always(prefix: Prefix) -> Change:

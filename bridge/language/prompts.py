@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from transformers import PreTrainedTokenizerBase
 
-from bridge.data.batch import IGNORE
+from bridge.data.batch import IGNORE, Turn
 
 SYSTEM = "Answer from the measurements."
 TEMPLATES = ("auto", "chat", "me-llama", "plain")
@@ -14,7 +15,7 @@ TEMPLATES = ("auto", "chat", "me-llama", "plain")
 
 @dataclasses.dataclass(frozen=True)
 class Prompt:
-    """Turns a question and an answer into token ids.
+    """Turns a question and an answer into token ids. Soft tokens stand between the opening and the question.
 
     Args:
         tokenizer: Of the LLM.
@@ -30,17 +31,22 @@ class Prompt:
         if self.template not in TEMPLATES:
             raise ValueError(f"prompt, field template: found {self.template!r}, expected one of {TEMPLATES}")
 
+    @functools.cached_property
+    def opening(self) -> list[int]:
+        """Token ids that open every prompt: the begin token, and where there is a chat template the system's turn."""
+        return self._special(self._frame[0])
+
     def question(self, question: str, note: str = "") -> list[int]:
-        """Token ids up to the point where the answer begins; ``note`` is quoted as data, never as instructions."""
-        opening, before, after, closing = self._frame()
-        return self._special(opening) + self._plain(f"{before}{question}{_quoted(note)}{after}") + self._special(closing)
+        """Token ids from the opening on to where the answer begins; ``note`` is quoted as data, never as instructions."""
+        _, before, after, closing = self._frame
+        return self._plain(f"{before}{question}{_quoted(note)}{after}") + self._special(closing)
 
     def answer(self, answer: str) -> list[int]:
         """Token ids of the answer and the end token."""
         return [*self._plain(answer), self.tokenizer.eos_token_id]
 
-    def example(self, question: str, answer: str, *, note: str = "", length: int | None = None) -> tuple[list[int], list[int]]:
-        """Input ids and labels: loss on the answer only.
+    def example(self, question: str, answer: str, *, note: str = "", length: int | None = None) -> Turn:
+        """Question and answer: loss on the answer only.
 
         Raises:
             ValueError: question and answer do not fit into ``length``; a cut answer would teach the model to stop anywhere.
@@ -48,14 +54,15 @@ class Prompt:
         asked, answered = self.question(question, note), self.answer(answer)
         if length is not None and len(asked) + len(answered) > length:
             raise ValueError(
-                f"prompt: question and answer take {len(asked)} + {len(answered)} tokens, expected at most {length}; raise max_length or shorten the text"
+                f"prompt: question and answer take {len(asked)} + {len(answered)} tokens, expected at most {length}; raise max_tokens or shorten the text"
             )
-        return asked + answered, [IGNORE] * len(asked) + answered
+        return Turn(asked + answered, [IGNORE] * len(asked) + answered)
 
     def decode(self, ids: list[int]) -> str:
         """Text without special tokens."""
         return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
+    @functools.cached_property
     def _frame(self) -> tuple[str, str, str, str]:
         """What stands around the question: special tokens, words, then words and special tokens after it."""
         template = self.template

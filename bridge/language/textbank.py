@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
-import uuid
 import warnings
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from rich.progress import track
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from bridge.data.sources import default_cache
+from bridge.language.attention import ALONE, Segments
 from bridge.language.latent import LatentText
 from bridge.language.llm import LanguageModel, base_model, fingerprint, wearing
+from bridge.language.vectors import NAME, Vectors
 
 TEMPLATE = "{text}"
+#: Tokens of a row of packed texts. The activations of longer rows leave a CPU's cache; a GPU needs many to be busy.
+ROW_CPU, ROW_GPU = 1024, 16384
+TOKENISED_AT_ONCE = 4096
 
 
 class TextBank:
     """Pooled hidden states of texts.
 
     A text's key is a hash of the weights, the tokenizer, the template, the layers, the pooling and the text, so a change of any of
-    them never finds an old vector. A second run encodes nothing.
+    them never finds an old vector. A second run encodes nothing, and one that was stopped goes on where it stopped.
 
     Args:
         language: The frozen LLM.
@@ -73,93 +77,104 @@ class TextBank:
     @property
     def width(self) -> int:
         """Width of one vector."""
-        return self.language.width * len(self.layers) + (self.latent.components if self.latent else 0)
+        return self._states_width + (self.latent.components if self.latent else 0)
 
-    def embed(self, texts: Sequence[str], *, batch_tokens: int = 4096, show_progress: bool = True) -> Float[np.ndarray, "texts width"]:
-        """One vector per text, a row of NaN for an empty text."""
+    @property
+    def _states_width(self) -> int:
+        return self.language.width * len(self.layers)
+
+    def embed(self, texts: Sequence[str], *, batch_tokens: int | None = None, show_progress: bool = True) -> Float[np.ndarray, "texts width"]:
+        """One vector per text, a row of NaN for an empty text.
+
+        Args:
+            texts: The texts; one that stands there twice is encoded once.
+            batch_tokens: Tokens of a row of packed texts; by default as many as suit the processor.
+            show_progress: Draw a bar of the rows.
+        """
         parts = [self._states(texts, batch_tokens, show_progress)] if self.layers else []
         parts += [self.latent(texts).cpu().numpy()] if self.latent and len(texts) else []
-        return np.concatenate(parts, axis=1) if len(texts) else np.empty((0, self.width), np.float32)
-
-    def _states(self, texts: Sequence[str], batch_tokens: int, show_progress: bool) -> Float[np.ndarray, "texts width"]:
-        """The LLM's states of each text, from the cache where it has them."""
-        known = self._load() if self.keep else {}
-        wanted = {self._hash(text): text for text in texts if text}
-        missing = [(name, text) for name, text in wanted.items() if name not in known]
-        self._tell_cut([text for _, text in missing])
-        batches = self._batches(missing, batch_tokens)
-        for batch in track(batches, "Encoding texts", disable=not (show_progress and batches)):
-            vectors = self._encode([text for _, text in batch])
-            fresh = dict(zip((name for name, _ in batch), vectors, strict=True))
-            if self.keep:
-                self._save(fresh)
-            known |= fresh
-        empty = np.full(self.language.width * len(self.layers), np.nan, dtype=np.float32)
-        return np.stack([known[self._hash(text)] if text else empty for text in texts]) if len(texts) else np.empty((0, len(empty)), np.float32)
-
-    def _tell_cut(self, texts: list[str]) -> None:
-        lengths = [len(ids) for ids in self.language.tokenizer([TEMPLATE.format(text=text) for text in texts])["input_ids"]] if texts else []
-        cut = sum(length > self.max_tokens for length in lengths)
-        if cut:
-            warnings.warn(f"text bank: {cut} of {len(texts)} texts are longer than {self.max_tokens} tokens and were cut; raise max_tokens", stacklevel=3)
-
-    def _hash(self, text: str) -> str:
-        return hashlib.sha256((self.key + TEMPLATE.format(text=text)).encode()).hexdigest()
-
-    def _batches(self, named: list[tuple[str, str]], batch_tokens: int) -> list[list[tuple[str, str]]]:
-        """Texts of like length together, so that little is spent on padding."""
-        batches: list[list[tuple[str, str]]] = []
-        size = 0
-        for name, text in sorted(named, key=lambda item: len(item[1])):
-            length = 1 + len(text) // 3
-            if not batches or (size + 1) * length > batch_tokens:
-                batches.append([])
-                size = 0
-            batches[-1].append((name, text))
-            size += 1
-        return batches
+        if not len(texts):
+            return np.empty((0, self.width), np.float32)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
         """Vectors of texts, none empty, with gradient where the LLM has an adapter named ``text``."""
-        parts = [self._read(texts)] if self.layers else []
+        # One row however long: cards that share an LLM must all run it equally often.
+        parts = [self._read(self._tokens(texts))] if self.layers else []
         parts += [self.latent(texts).to(self.language.model.device)] if self.latent else []
         return torch.cat(parts, dim=1)
 
-    def _read(self, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
-        """Pooled states of the LLM."""
-        model, tokenizer = self.language.model, self.language.tokenizer
+    def _states(self, texts: Sequence[str], batch_tokens: int | None, show_progress: bool) -> Float[np.ndarray, "texts width"]:
+        """The LLM's states of each text, from the disk where it has them."""
+        names = [self._name(text) for text in texts]
+        first: dict[bytes, int] = {}
+        for row, text in enumerate(texts):
+            if text:
+                first.setdefault(names[row], row)
+        store, vectors = Vectors(self.folder, self._states_width), np.full((len(texts), self._states_width), np.nan, np.float32)
+        found = store.read(first, vectors) if self.keep else set()
+        missing = [row for name, row in first.items() if name not in found]
+        with store.writer() if self.keep and missing else contextlib.nullcontext() as append:
+            for numbers, made in self._encode([texts[row] for row in missing], batch_tokens, show_progress):
+                rows = [missing[number] for number in numbers]
+                vectors[rows] = made
+                if append:
+                    append([names[row] for row in rows], made)
+        again = [row for row, name in enumerate(names) if first.get(name, row) != row]
+        vectors[again] = vectors[[first[names[row]] for row in again]]
+        return vectors
+
+    def _name(self, text: str) -> bytes:
+        return hashlib.sha256((self.key + TEMPLATE.format(text=text)).encode()).digest()[:NAME]
+
+    def _encode(self, texts: Sequence[str], batch_tokens: int | None, show_progress: bool) -> Iterator[tuple[list[int], Float[np.ndarray, "_ width"]]]:
+        """Row by row the numbers of its texts, and their vectors."""
+        ids = self._tokens(texts, tell_cut=True)
+        rows = _rows([len(each) for each in ids], batch_tokens or (ROW_GPU if self.language.model.device.type == "cuda" else ROW_CPU))
+        for row in track(rows, "Encoding texts", disable=not (show_progress and rows)):
+            with torch.no_grad():  # inference mode would spoil weights that are divided over cards for training
+                vectors = self._read([ids[number] for number in row]).cpu().numpy()
+            self.encoded += len(row)
+            yield row, vectors
+
+    def _tokens(self, texts: Sequence[str], *, tell_cut: bool = False) -> list[Int[np.ndarray, " _"]]:
+        """Token ids of each text, cut as the tokenizer cuts, which keeps its special tokens."""
         framed = [TEMPLATE.format(text=text) for text in texts]
-        tokens = tokenizer(framed, padding=True, truncation=True, max_length=self.max_tokens, padding_side="right", return_tensors="pt").to(model.device)
+        parts = (framed[start : start + TOKENISED_AT_ONCE] for start in range(0, len(framed), TOKENISED_AT_ONCE))
+        ids = [np.array(each, np.int32) for part in parts for each in self.language.tokenizer(part)["input_ids"]]
+        long = [number for number, each in enumerate(ids) if len(each) > self.max_tokens]
+        for number in long:
+            ids[number] = np.array(self.language.tokenizer(framed[number], truncation=True, max_length=self.max_tokens)["input_ids"], np.int32)
+        if long and tell_cut:
+            message = f"text bank: {len(long)} of {len(texts)} texts are longer than {self.max_tokens} tokens and were cut; raise max_tokens"
+            warnings.warn(message, stacklevel=5)
+        return ids
+
+    def _read(self, ids: Sequence[Int[np.ndarray, " _"]]) -> Float[Tensor, "texts width"]:
+        """Pooled states of the LLM for texts that stand in one row."""
+        model, segments = self.language.model, Segments(tuple(map(len, ids)), (ALONE,) * len(ids))
+        row = torch.from_numpy(np.concatenate(ids)).to(model.device, torch.long).unsqueeze(0)
         with wearing(model, "text"):
-            states = hidden_states(model, tokens["input_ids"], tokens["attention_mask"], self.layers)
-        return torch.cat([self._pool(state.float(), tokens["attention_mask"]) for state in states], dim=1)
+            states = hidden_states(model, row, segments, self.layers)
+        return torch.cat([self._pool(state[0].float(), segments) for state in states], dim=1)
 
-    def _encode(self, texts: list[str]) -> Float[np.ndarray, "texts width"]:
-        self.encoded += len(texts)
-        with torch.no_grad():  # inference mode would spoil weights that are divided over cards for training
-            return self._read(texts).cpu().numpy()
-
-    def _pool(self, states: Tensor, mask: Tensor) -> Tensor:
+    def _pool(self, states: Float[Tensor, "tokens width"], segments: Segments) -> Float[Tensor, "texts width"]:
         if self.pooling == "last":
-            return states[torch.arange(len(states)), mask.sum(dim=1) - 1]
-        weight = mask.unsqueeze(-1).to(states.dtype)
-        return (states * weight).sum(dim=1) / weight.sum(dim=1)
+            return states[torch.tensor(segments.starts[1:], device=states.device) - 1]
+        return torch.segment_reduce(states, "mean", lengths=torch.tensor(segments.lengths, device=states.device))
 
-    def _load(self) -> dict[str, np.ndarray]:
-        known: dict[str, np.ndarray] = {}
-        for shard in sorted(self.folder.glob("*.npz")):
-            known |= _read_shard(shard)
-        return known
 
-    def _save(self, fresh: dict[str, np.ndarray]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f"{uuid.uuid4().hex}.partial"
-        try:
-            with partial.open("wb") as file:
-                np.savez(file, names=np.array(list(fresh)), values=np.stack(list(fresh.values())))
-            partial.replace(partial.with_suffix(".npz"))
-        finally:
-            partial.unlink(missing_ok=True)
+def _rows(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Numbers of the texts of each row, in their order: without padding there is nothing to be gained from another."""
+    rows: list[list[int]] = []
+    filled = 0
+    for number, length in enumerate(lengths):
+        if not rows or filled + length > size:
+            rows.append([])
+            filled = 0
+        rows[-1].append(number)
+        filled += length
+    return rows
 
 
 def _tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -170,30 +185,19 @@ def _tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-def _read_shard(shard: Path) -> dict[str, np.ndarray]:
-    """Name to vector; a damaged file is removed, its texts are encoded again."""
-    try:
-        with shard.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return dict(zip(stored["names"].tolist(), stored["values"], strict=True))
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
-        print(f"text bank: {shard} is damaged ({error}) and is removed; its texts are encoded again", flush=True)
-        shard.unlink()
-        return {}
-
-
-def hidden_states(model: nn.Module, input_ids: Tensor, mask: Tensor, layers: Sequence[int]) -> list[Tensor]:
-    """States after the given layers ``[batch, tokens, width]``; layers above the highest are not run."""
+def hidden_states(model: nn.Module, row: Int[Tensor, "1 tokens"], segments: Segments, layers: Sequence[int]) -> list[Float[Tensor, "1 tokens width"]]:
+    """States of a row of packed texts after the given layers; layers above the highest are not run."""
     base = base_model(model)
     trunk = copy.copy(base.model)
     trunk._modules = dict(base.model._modules)
     trunk.layers, trunk.norm = base.model.layers[: max(layers)], nn.Identity()
     trunk.config = copy.copy(base.model.config)
     trunk.config.num_hidden_layers = max(layers)
-    kept: dict[int, Tensor] = {0: base.model.embed_tokens(input_ids)}
+    kept: dict[int, Tensor] = {0: base.model.embed_tokens(row)}
     hooks = [trunk.layers[layer - 1].register_forward_hook(_keep(kept, layer)) for layer in layers if layer > 0]
     try:
         if max(layers) > 0:
-            trunk(inputs_embeds=kept[0], attention_mask=mask, use_cache=False)
+            trunk(inputs_embeds=kept[0], use_cache=False, **segments.inputs(row.device))
     finally:
         for hook in hooks:
             hook.remove()

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from bridge.data.gene_aliases import clear_aliases
 from bridge.data.table import NUMBER, read_table
 from bridge.language.subject import RegionValues, Subject
 from bridge.report.anatomy import place_of, spoken_forms
@@ -34,12 +35,14 @@ class Companion:
         values: Of the sample, NaN where missing.
         mean: Of the samples of reference; NaN where fewer than ten have a value.
         spread: Their standard deviation.
+        aliases: Other names of its genes to their symbols.
     """
 
     names: tuple[str, ...]
     values: Float[np.ndarray, " features"]
     mean: Float[np.ndarray, " features"]
     spread: Float[np.ndarray, " features"]
+    aliases: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def beside(self, subject: Subject, reference: Reference) -> tuple[Subject, Reference]:
         """The subject and its reference with these facts as further maps, one of regions and one of genes; no name twice."""
@@ -49,7 +52,7 @@ class Companion:
         for modality, chosen in ((REGIONS, new & ~genes), (GENES, new & genes)):
             if chosen.any():
                 subject, reference = self._with(subject, reference, modality, np.flatnonzero(chosen))
-        return subject, reference
+        return subject, dataclasses.replace(reference, aliases=reference.aliases | self.aliases)
 
     def _with(self, subject: Subject, reference: Reference, modality: str, columns: np.ndarray) -> tuple[Subject, Reference]:
         names = tuple(self.names[column] for column in columns)
@@ -63,7 +66,8 @@ def read_companion(path: Path, sample: str, *, training: Collection[str] = ()) -
     """Facts of one sample, placed among the training samples.
 
     Args:
-        path: csv, tsv or parquet with the sample id first and a column per region or gene, or an .h5ad (its ``obs``, else its ``X``).
+        path: csv, tsv or parquet with the sample id first and a column per region or gene, or an .h5ad (its ``obs`` and its ``X``);
+            the column ``aliases`` of its ``var`` holds other names of each gene, with ``;`` between them.
         sample: Its id.
         training: Ids of the training samples; where none of them is in the table, those with ``split`` train, and
             without such a column every other sample.
@@ -77,7 +81,7 @@ def read_companion(path: Path, sample: str, *, training: Collection[str] = ()) -
     others = _others(table, split, training).drop(index=sample, errors="ignore")
     count = others.notna().sum()
     mean, spread = (numbers.where(count >= FEWEST).to_numpy(dtype=np.float64) for numbers in (others.mean(), others.std(ddof=0)))
-    return Companion(tuple(map(str, table.columns)), table.loc[sample].to_numpy(dtype=np.float64), mean, spread)
+    return Companion(tuple(map(str, table.columns)), table.loc[sample].to_numpy(dtype=np.float64), mean, spread, _aliases(path))
 
 
 def _numbers(path: Path) -> tuple[pd.DataFrame, pd.Series | None]:
@@ -112,3 +116,18 @@ def _others(table: pd.DataFrame, split: pd.Series | None, training: Collection[s
     if not chosen and split is not None:
         chosen = [name for name in table.index if split[name] == "train"]
     return table.loc[chosen] if chosen else table
+
+
+def _aliases(path: Path) -> dict[str, str]:
+    """Clear aliases of the genes of an AnnData file, where it has some."""
+    if path.suffix != ".h5ad":
+        return {}
+    import anndata
+
+    table = anndata.read_h5ad(path, backed="r")
+    column = table.var.get("aliases")
+    table.file.close()
+    if column is None:
+        return {}
+    others = {str(gene): [name.strip() for name in str(names).split(";") if name.strip()] for gene, names in column.dropna().items()}
+    return clear_aliases(others, {str(gene): () for gene in column[column.isna()].index}).names

@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
-from transformers import LogitsProcessor
 
 from bridge.report.schema import Claim
 
@@ -30,31 +29,10 @@ class Generation(NamedTuple):
     probabilities: tuple[float, ...]
 
 
-class TokenProbabilities(LogitsProcessor):
-    """Changes no score; keeps the probability of each token that was then written, not the scores of all that were not.
-
-    It has to be the first processor: what it sees is the model's own distribution.
-    """
-
-    def __init__(self) -> None:
-        self._last: Float[Tensor, "batch vocabulary"] | None = None
-        self._kept: list[Float[Tensor, " batch"]] = []
-
-    def __call__(self, input_ids: Int[Tensor, "batch written"], scores: Float[Tensor, "batch vocabulary"]) -> Float[Tensor, "batch vocabulary"]:
-        """Note the scores of this step, and of the step before the probability of the token it wrote."""
-        if self._last is not None:
-            self._keep(input_ids[:, -1])
-        self._last = scores.float().log_softmax(dim=-1)
-        return scores
-
-    def of(self, written: Int[Tensor, "batch written"]) -> Float[Tensor, "batch written"]:
-        """Probabilities of the tokens that were written."""
-        if len(self._kept) < written.shape[1]:
-            self._keep(written[:, -1])
-        return torch.stack(self._kept[: written.shape[1]], dim=1)
-
-    def _keep(self, chosen: Int[Tensor, " batch"]) -> None:
-        self._kept.append(self._last.gather(1, chosen[:, None])[:, 0].exp())
+def token_probabilities(scores: Float[Tensor, "answers vocabulary"], chosen: Sequence[int]) -> list[float]:
+    """The model's own probability of each chosen token, from scores that nothing has constrained."""
+    index = torch.tensor(chosen, device=scores.device)[:, None]
+    return scores.float().log_softmax(dim=-1).gather(1, index)[:, 0].exp().tolist()
 
 
 def pieces(decode: Callable[[Sequence[int]], str], ids: Sequence[int], text: str) -> tuple[str, ...]:

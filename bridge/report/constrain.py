@@ -2,7 +2,7 @@
 
 The rule is a question to the text, not to its tokens: may this text still become one that names nothing unknown? It is
 answered by the finder of names that reads a report afterwards, so what may be written and what is read cannot differ.
-The processor asks it of the model's tokens, the likeliest first, and leaves the first that may stand.
+Decoding asks it of the model's tokens, the likeliest first, and leaves the first that may stand.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
-from transformers import LogitsProcessor, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from bridge.language import grammar
 from bridge.report.anatomy import spoken_forms
 from bridge.report.lexicon import MARK, MARKS, key, lexicon_of
-from bridge.report.symbols import ACRONYMS, ALIASES, NOT_GENES, SYMBOL, SYMBOL_WORD
+from bridge.report.symbols import ACRONYMS, NOT_GENES, SYMBOL, SYMBOL_WORD
 
 _CLAUSE = re.compile(r"[.!?](?=\s|$)|;|\n")
 _KEYWORD = re.compile(rf"(?<![\w-])(?:{grammar.HIGHEST}|{grammar.LOWEST})(?![\w-])", re.IGNORECASE)
@@ -38,17 +37,18 @@ class NamesOnly:
     Args:
         regions: Modality to the names of its regions or genes.
         facts: Fact column to its items, which may hold words of anatomy.
+        aliases: Other names of genes.
     """
 
-    def __init__(self, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]]):
-        self.lexicon = lexicon_of(regions, facts)
+    def __init__(self, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]], aliases: Mapping[str, str] | None = None):
+        self.lexicon = lexicon_of(regions, facts, aliases)
         names = {name.casefold() for group in regions.values() for name in group if name.strip()}
         items = {item.casefold() for group in facts.values() for item in group}
         self.names, self.starts, self.item_starts = names, _starts(names), _starts(items)
         self.sayable_starts = _starts(names | set(self._sayable()))
         genes = set(self.lexicon.spoken.genes)
         words = {word for group in regions.values() for name in group for word in SYMBOL_WORD.findall(name)}
-        self.capitals = genes | words | ACRONYMS | {alias for alias, gene in ALIASES.items() if gene in genes}
+        self.capitals = genes | words | ACRONYMS | {alias for alias, gene in self.lexicon.spoken.aliases.items() if gene in genes}
         self.capital_starts = _starts(self.capitals)
 
     def allows(self, text: str, *, ended: bool = False) -> bool:
@@ -127,8 +127,8 @@ class NamesOnly:
         return True
 
 
-class KnownNames(LogitsProcessor):
-    """Leaves of each step's tokens the likeliest that keeps the text to known names; for greedy decoding.
+class KnownNames:
+    """Chooses of each step's tokens the likeliest that keeps the text to known names; for greedy decoding.
 
     Names are written in the letters of the vocabulary: one that needs a character of several tokens is not reached.
 
@@ -136,19 +136,22 @@ class KnownNames(LogitsProcessor):
         tokenizer: Of the LLM.
         regions: Modality to the names of its regions or genes.
         facts: Fact column to its items.
+        aliases: Other names of genes.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]]):
-        self.tokenizer, self.rule, self.end = tokenizer, NamesOnly(regions, facts), tokenizer.eos_token_id
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        regions: Mapping[str, Sequence[str]],
+        facts: Mapping[str, Sequence[str]],
+        aliases: Mapping[str, str] | None = None,
+    ):
+        self.tokenizer, self.rule, self.end = tokenizer, NamesOnly(regions, facts, aliases), tokenizer.eos_token_id
         self.silent = set(tokenizer.all_special_ids) - {self.end}  # they add nothing to a text: one after another they would never end a name
 
-    def __call__(self, input_ids: Int[Tensor, "batch written"], scores: Float[Tensor, "batch vocabulary"]) -> Float[Tensor, "batch vocabulary"]:
-        """Scores with minus infinity everywhere but at one token."""
-        kept = torch.full_like(scores, -torch.inf)
-        for row, ids in enumerate(input_ids.tolist()):
-            token = self._chosen(ids, scores[row])
-            kept[row, token] = scores[row, token].clamp(min=torch.finfo(scores.dtype).min)
-        return kept
+    def __call__(self, written: Sequence[Sequence[int]], scores: Float[Tensor, "answers vocabulary"]) -> list[int]:
+        """The next token of each answer, by its tokens so far and its scores: the likeliest that may stand, the end where none may."""
+        return [self._chosen(list(ids), row) for ids, row in zip(written, scores, strict=True)]
 
     def finished(self, ids: Sequence[int]) -> list[int]:
         """The tokens without those at the end that a limit of length has left in the middle of a name."""
@@ -158,9 +161,6 @@ class KnownNames(LogitsProcessor):
         return kept
 
     def _chosen(self, ids: list[int], scores: Float[Tensor, " vocabulary"]) -> int:
-        """The likeliest token that may stand; the end where none may."""
-        if self.end in ids:
-            return self.end
         return next((token for token in self._by_score(scores, self._text(ids)) if self._allowed(ids, token)), self.end)
 
     def _by_score(self, scores: Float[Tensor, " vocabulary"], text: str) -> Iterator[int]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from rich.progress import track
 from torch import Tensor
-from transformers import LogitsProcessorList
 
-from bridge.data.batch import pad
+from bridge.data.batch import Turn
+from bridge.language.attention import ALONE
+from bridge.language.merged import merged
+from bridge.language.packing import Row, embedded
 from bridge.language.prompts import Prompt
 from bridge.model import SemanticBridge
 from bridge.project.prefix import zeroed as zeroed_prefix
-from bridge.report.confidence import Generation, TokenProbabilities, pieces
+from bridge.report.confidence import Generation, pieces
 from bridge.report.constrain import KnownNames
+from bridge.report.decode import Answer, Prompts, decode, greedy
 from bridge.report.reference import Reference
 
 
@@ -31,7 +35,7 @@ def generated(
     questions: Sequence[str],
     *,
     note: str = "",
-    max_new_tokens: int = 160,
+    max_new_tokens: int | Sequence[int] = 160,
     batch_size: int = 32,
     zeroed: bool = False,
     constrain: bool = False,
@@ -45,51 +49,70 @@ def generated(
         values: Modality to normalised values ``[samples, features]``.
         questions: One per sample.
         note: Clinical note, given to the LLM as quoted data.
-        max_new_tokens: Longest answer.
-        batch_size: Answers written side by side.
+        max_new_tokens: Longest answer, of all samples or of each.
+        batch_size: Answers written side by side; where one has ended the next begins.
         zeroed: Let a prefix of zeros through, for the audit only.
         constrain: Write only names of regions and genes that are known.
         known: Holds the names that are known; the bundle's own training reference by default.
-        show_progress: Show a bar.
+        show_progress: Show a bar of the answers that have ended.
+
+    Raises:
+        ValueError: a longest answer has no token, or there is not one for each sample.
     """
     prompt = Prompt(bridge.language.tokenizer, bridge.template)
     known = known or Reference.from_dict(bridge.reference["training"])
-    names = KnownNames(prompt.tokenizer, known.regions, known.facts) if constrain else None
-    starts = range(0, len(questions), batch_size)
-    answers: list[Generation] = []
-    for start in track(starts, "Writing", disable=not show_progress):
-        part = slice(start, start + batch_size)
-        rows = {modality: table[part].to(bridge.llm.device) for modality, table in values.items()}
-        answers += _answer(bridge, prompt, rows, [prompt.question(question, note) for question in questions[part]], max_new_tokens, zeroed, names)
-    return answers
+    names = KnownNames(prompt.tokenizer, known.regions, known.facts, known.aliases) if constrain else None
+    asked = [prompt.question(question, note) for question in questions]
+    answers = [Answer(number, limit) for number, limit in enumerate(_limits(max_new_tokens, len(asked)))]
+    with merged(bridge.llm), torch.inference_mode():
+        rows = prompts(bridge, values, asked, answers, size=batch_size, zeroed=zeroed)
+        ending = decode(bridge.llm, rows, slots=batch_size, end=prompt.tokenizer.eos_token_id, choose=names or greedy)
+        deque(track(ending, "Writing", total=len(asked), disable=not show_progress), maxlen=0)  # each writes to its own answer
+    return [_generation(prompt, answer, names) for answer in answers]
 
 
-@torch.inference_mode()
-def _answer(
-    bridge: SemanticBridge,
-    prompt: Prompt,
-    values: dict[str, Tensor],
-    asked: list[list[int]],
-    max_new_tokens: int,
-    zeroed: bool,
-    names: KnownNames | None,
-) -> list[Generation]:
-    ids, mask = pad(asked, prompt.tokenizer.pad_token_id, side="left")
-    prefix = bridge.prefix(values)
-    prefix = zeroed_prefix(prefix) if zeroed else prefix
-    inputs = bridge.inputs(prefix, ids.to(bridge.llm.device), mask.to(bridge.llm.device))
-    inputs.pop("position_ids")  # generate counts them from the mask, in the same way
-    stop = {"eos_token_id": prompt.tokenizer.eos_token_id, "pad_token_id": prompt.tokenizer.pad_token_id}
-    noted = TokenProbabilities()
-    greedy = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "logits_processor": LogitsProcessorList(filter(None, [noted, names]))}
-    written = bridge.llm.generate(**inputs, max_new_tokens=max_new_tokens, **greedy, **stop)
-    return [_generation(prompt, *row, names) for row in zip(written.tolist(), noted.of(written).tolist(), strict=True)]
+def prompts(
+    bridge: SemanticBridge, values: dict[str, Tensor], asked: Sequence[Sequence[int]], answers: Sequence[Answer], *, size: int, zeroed: bool = False
+) -> Iterator[Prompts]:
+    """Rows of so many prompts, behind an opening that stands in each row once.
+
+    Args:
+        bridge: Makes the soft tokens.
+        values: Modality to normalised values ``[samples, features]``.
+        asked: Token ids of each sample's question.
+        answers: Where the answers will be written.
+        size: Prompts in a row.
+        zeroed: Soft tokens of zeros.
+    """
+    opening = Prompt(bridge.language.tokenizer, bridge.template).opening
+    for start in range(0, len(asked), size):
+        part = slice(start, start + size)
+        prefix = bridge.prefix({modality: table[part].to(bridge.llm.device) for modality, table in values.items()})
+        prefix = zeroed_prefix(prefix) if zeroed else prefix
+        row = _behind(opening, prefix.mask.sum(dim=1).tolist(), asked[part])
+        yield Prompts(row.segments, embedded(row, bridge.llm.get_input_embeddings(), prefix.values[prefix.mask]), list(answers[part]))
 
 
-def _generation(prompt: Prompt, ids: list[int], probabilities: list[float], names: KnownNames | None) -> Generation:
-    """One row of a batch without the end token and what pads the row after it."""
+def _behind(opening: Sequence[int], soft: Sequence[int], asked: Sequence[Sequence[int]]) -> Row:
+    """Soft tokens and question of each sample, all behind one opening; alone where nothing opens a prompt."""
+    row = Row(ids=[*opening], lengths=[len(opening)] if opening else [])
+    for count, question in zip(soft, asked, strict=True):
+        row.put([], count, [Turn([*question], [])])
+    row.after = [ALONE, *[0] * len(asked)] if opening else [ALONE] * len(asked)
+    return row
+
+
+def _limits(max_new_tokens: int | Sequence[int], count: int) -> list[int]:
+    limits = [max_new_tokens] * count if isinstance(max_new_tokens, int) else list(max_new_tokens)
+    if len(limits) != count or min(limits, default=1) < 1:
+        raise ValueError(f"max_new_tokens: found {max_new_tokens}, expected a number above 0, or one for each of {count} samples")
+    return limits
+
+
+def _generation(prompt: Prompt, answer: Answer, names: KnownNames | None) -> Generation:
+    """An answer without its end token."""
     end = prompt.tokenizer.eos_token_id
-    ids = ids[: ids.index(end)] if end in ids else ids
+    ids = answer.ids[:-1] if answer.ids[-1] == end else answer.ids
     ids = ids if names is None else names.finished(ids)
-    text, decode = prompt.decode(ids), functools.partial(prompt.tokenizer.decode, skip_special_tokens=True)
-    return Generation(text, pieces(decode, ids, text), tuple(probabilities[: len(ids)]))
+    text, decoded = prompt.decode(ids), functools.partial(prompt.tokenizer.decode, skip_special_tokens=True)
+    return Generation(text, pieces(decoded, ids, text), tuple(answer.probabilities[: len(ids)]))

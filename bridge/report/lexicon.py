@@ -24,9 +24,10 @@ class Lexicon:
     Args:
         regions: Modality to its region names.
         facts: Fact column to its items.
+        aliases: Other names of genes to their symbols.
     """
 
-    def __init__(self, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]]):
+    def __init__(self, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]], aliases: Mapping[str, str] | None = None):
         self.regions = {modality: by_key(names) for modality, names in regions.items()}
         self.facts = {column: by_key(items) for column, items in facts.items()}
         self.sections = {key(grammar.label(modality)): modality for modality in regions}
@@ -35,7 +36,7 @@ class Lexicon:
         names = {name for group in (*self.regions.values(), *self.facts.values()) for name in group.values() if name.strip()}
         self.name = _whole_words(names) if names else None
         directions = [grammar.HIGHEST, grammar.LOWEST] if regions else []
-        self.spoken = Spoken(regions)
+        self.spoken = Spoken(regions, aliases)
         self.keyword = _whole_words([*directions, *self.columns]) if directions or self.columns else None
 
     def mark(self, text: str) -> tuple[str, list[str]]:
@@ -68,11 +69,14 @@ def _whole_words(names: Iterable[str]) -> re.Pattern:
     return re.compile(rf"(?<![\w-])(?:{'|'.join(spelled)})(?![\w-])", re.IGNORECASE)
 
 
-def lexicon_of(regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]]) -> Lexicon:
-    """The lexicon of these names, compiled once for all texts of a cohort."""
-    return _compiled(*(tuple((group, tuple(names)) for group, names in given.items()) for given in (regions, facts)))
+def lexicon_of(regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]], aliases: Mapping[str, str] | None = None) -> Lexicon:
+    """The lexicon of these names, compiled once for all texts of a cohort; aliases of genes that are not among them are left out."""
+    genes = {name for names in regions.values() for name in names} if aliases else set()
+    others = {alias: gene for alias, gene in (aliases or {}).items() if gene in genes}
+    groups = (tuple((group, tuple(names)) for group, names in given.items()) for given in (regions, facts))
+    return _compiled(*groups, tuple(others), tuple(others.values()))
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(regions: tuple, facts: tuple) -> Lexicon:
-    return Lexicon(dict(regions), dict(facts))
+def _compiled(regions: tuple, facts: tuple, aliases: tuple[str, ...], genes: tuple[str, ...]) -> Lexicon:
+    return Lexicon(dict(regions), dict(facts), dict(zip(aliases, genes, strict=True)))

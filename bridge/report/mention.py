@@ -67,9 +67,12 @@ class Spoken:
 
     Args:
         maps: Modality to the names of its features.
+        aliases: Other names of genes to their symbols. One of letters only could be a word or a disease, so words beside it must say that it is a gene.
     """
 
-    def __init__(self, maps: Mapping[str, Sequence[str]]):
+    def __init__(self, maps: Mapping[str, Sequence[str]], aliases: Mapping[str, str] | None = None):
+        self.aliases = ALIASES | dict(aliases or {})
+        self.words = STOP | {alias for alias in aliases or () if alias.isalpha() and alias not in ALIASES}
         self.genes: dict[str, str] = {}
         self.regions: dict[str, dict[tuple[str, str], str]] = {modality: {} for modality in maps}
         for modality, names in maps.items():
@@ -167,11 +170,11 @@ class Spoken:
         shouted = text.isupper()
         for word in SYMBOL_WORD.finditer(text):
             written = word.group()
-            symbol = written if written in self.genes else ALIASES.get(written, written)
+            symbol = written if written in self.genes else self.aliases.get(written, written)
             if symbol in self.genes:
-                if symbol not in STOP or says_gene(text, *word.span()):
+                if written not in self.words or says_gene(text, *word.span()):
                     yield Mention(*word.span(), written, symbol, self.genes[symbol], True, gene=True)
-            elif (written in ALIASES or SYMBOL.fullmatch(written)) and _unknown_symbol(written, says_gene(text, *word.span()), shouted):
+            elif (written in self.aliases or SYMBOL.fullmatch(written)) and _unknown_symbol(written, says_gene(text, *word.span()), shouted):
                 yield Mention(*word.span(), written, written, "", False, gene=True)
 
 

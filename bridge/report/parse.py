@@ -42,7 +42,7 @@ _UNSAID = re.compile(rf"^\W*$|\b(?:{grammar.NOT_GIVEN}|{grammar.INSUFFICIENT})\b
 _QUANTITY = re.compile(r"\d[.,]\d|\d\s*(?:%|percent|mm|cm|ml|mg|sd|hz|-?fold|times)\b|\d\s*%|\bz\s*[=:+-]", re.IGNORECASE)
 
 
-def claims_in(text: str, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]]) -> list[Claim]:
+def claims_in(text: str, regions: Mapping[str, Sequence[str]], facts: Mapping[str, Sequence[str]], aliases: Mapping[str, str] | None = None) -> list[Claim]:
     """Everything a text claims, each thing once.
 
     A name the input does not have is a claim with the verdict "not in input" and the words as written. A denial of a
@@ -54,8 +54,9 @@ def claims_in(text: str, regions: Mapping[str, Sequence[str]], facts: Mapping[st
         text: Raw generation.
         regions: Modality to its region names; the first is meant where the text does not say.
         facts: Fact column to its vocabulary.
+        aliases: Other names of genes to their symbols.
     """
-    lexicon = lexicon_of(regions, facts)
+    lexicon = lexicon_of(regions, facts, aliases)
     marked, written = lexicon.mark(_SPACES.sub(" ", text))
     modality, claims = next(iter(regions), ""), {}
     for clause in _CLAUSE.split(marked):

@@ -21,6 +21,7 @@ class Reference:
         spread: Modality to the standard deviation of each region.
         facts: Fact column to its vocabulary, the most common first.
         fact_modality: Fact column to the modality that can tell it.
+        aliases: Other names of genes to the symbols in use, from the cohort's notes; a text may name the genes of a companion table by them.
     """
 
     regions: dict[str, tuple[str, ...]]
@@ -28,6 +29,7 @@ class Reference:
     spread: dict[str, Float[np.ndarray, " regions"]]
     facts: dict[str, tuple[str, ...]]
     fact_modality: dict[str, str]
+    aliases: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, cohort: Cohort) -> Reference:
@@ -37,20 +39,20 @@ class Reference:
         for modality in names:
             values = np.ma.masked_invalid(cohort.raw(modality)[train].astype(np.float64))
             mean[modality], spread[modality] = values.mean(axis=0).filled(np.nan), values.std(axis=0).filled(np.nan)
-        return cls(names, mean, spread, fact_vocabulary(cohort), dict(cohort.facts))
+        return cls(names, mean, spread, fact_vocabulary(cohort), dict(cohort.facts), dict(cohort.about["notes"].get("gene_aliases", {})))
 
     def to_dict(self) -> dict:
         """Plain JSON types; NaN is None."""
         numbers = {name: {modality: _json(values) for modality, values in getattr(self, name).items()} for name in ("mean", "spread")}
         names = {name: {group: list(items) for group, items in getattr(self, name).items()} for name in ("regions", "facts")}
-        return numbers | names | {"fact_modality": self.fact_modality}
+        return numbers | names | {"fact_modality": self.fact_modality, "aliases": self.aliases}
 
     @classmethod
     def from_dict(cls, fields: dict) -> Reference:
-        """Inverse of :meth:`to_dict`."""
+        """Inverse of :meth:`to_dict`; bundles of earlier versions hold no aliases."""
         numbers = {name: {modality: np.array(values, dtype=float) for modality, values in fields[name].items()} for name in ("mean", "spread")}
         names = {name: {group: tuple(items) for group, items in fields[name].items()} for name in ("regions", "facts")}
-        return cls(**numbers, **names, fact_modality=dict(fields["fact_modality"]))
+        return cls(**numbers, **names, fact_modality=dict(fields["fact_modality"]), aliases=dict(fields.get("aliases", {})))
 
     def z(self, modality: str, region: str, raw: float) -> float | None:
         """Standard deviations from the training mean of the same region, None where training does not tell."""

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import re
 
+from bridge.data.gene_aliases import ACRONYMS, NOT_GENES, STOP, SYMBOL_WORD
+
+__all__ = ["ACRONYMS", "ALIASES", "NOT_GENES", "STOP", "SYMBOL", "SYMBOL_WORD", "is_symbol", "says_gene"]
+
 #: A gene symbol of human form (HGNC guidelines, Bruford et al. 2020, doi:10.1038/s41588-020-0669-3), or an Ensembl id.
 SYMBOL = re.compile(r"[A-Z][A-Z0-9]+(?:-[A-Z0-9]+)*|C(?:\d+|X|Y)orf\d+|ENSG\d{11}(?:\.\d+)?")
 
-#: Symbols that are English words or words of the clinic: they name a gene only beside a word that says so.
-_STOP = """SET REST CAT MAX IMPACT CLOCK WAS MET KIT FAT CAMP CAD ACE AGER APP ARC BAD BAX BID CAP CARD CASK CAST CHAT CHIA CHIC CLIP COIL CP DES DO
-    DST ECHS ENG FOR FOS GAN GAS GET GRIP HIP HOPE ICOS INS IPP JUN KEL LARGE LIPS LOX MAC MAG MAL MAP MARK MARS MASK MICE MICA MID MINOS MIP MPO MR MS
-    NOV NUT PAH PAM PAX PC PIGS PIN POMP PROC PROM RAN RHO SHE SHOX SI SKI SLIT SOX SPARC SPIN SPRY STAR STIM TANK TAT TEN TH THE TIE TNT TOP TRIO TUB
-    UBC VIP WARS WISP XK ZIP GATE LAMP NOS POLE CLASP ROCK RING WASP PLUS NODAL"""
-STOP = frozenset(_STOP.split())
-#: Capitals that are no genes.
-_ACRONYMS = """MRI FMRI DTI CT PET EEG MEG ECG DNA RNA MRNA CDNA SNP SNV CNV GWAS QTL CSF GM WM ICV SD SE CI FDR IQ II III IV VI VII VIII IX XI XII
-    HPO OMIM NCBI HGNC GO ID AD PD ASD ADHD OCD MDD TLE ALS US USA UK EU WHO NHS ICD DSM BMI ROI VBM TIV AM PM OK NA SI MNI RAS AAL DK LH RH STG MTG
-    ITG ACC PCC DLPFC OFC PFC SMA IFG MFG SFG IPL SPL XY XX"""
-ACRONYMS = frozenset(_ACRONYMS.split())
-#: A few aliases that prose uses more than the symbol (HGNC, alias and previous symbols); only exact spellings count.
+#: What prose calls a gene's product more than its symbol, and which no table of aliases holds in this spelling (HGNC, alias and previous symbols), with the
+#: best known aliases for who has no such table; only exact spellings count.
 ALIASES = {
     "tau": "MAPT",
     "alpha-synuclein": "SNCA",
@@ -50,10 +44,6 @@ ALIASES = {
     "NeuN": "RBFOX3",
     "p53": "TP53",
 }
-#: A word that could be a symbol, with the dots and hyphens inside it.
-SYMBOL_WORD = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z0-9]*(?:[.-][A-Za-z0-9]+)*(?![\w-])")
-#: Forms of a symbol that mean something else: fields of the hippocampus, Brodmann areas, MRI contrasts, vertebrae.
-NOT_GENES = re.compile(r"CA[1-4]|BA\d+|COVID\w*|[A-Z]\d+")
 _CONTEXT = r"gene|genes|expression|expressed|transcripts?|mrna|symbol|transcription|(?:over|under)-?express\w*|(?:up|down)-?regulat\w*"
 #: What follows or precedes a symbol that is also a word: "SET expression", "the REST gene", "expression of CAT".
 AFTER = re.compile(rf"\W{{1,3}}(?:{_CONTEXT})\b", re.IGNORECASE)

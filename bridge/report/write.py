@@ -12,12 +12,12 @@ from bridge.data.cohort import apply_normalisation
 from bridge.language.questions import REPORT_ASK
 from bridge.language.subject import RegionValues, Subject
 from bridge.model import SemanticBridge
+from bridge.report.checked import checked_report
 from bridge.report.companion import Companion
-from bridge.report.confidence import claim_confidence
 from bridge.report.gate import require_usable
 from bridge.report.generate import generated
 from bridge.report.schema import Provenance, Report
-from bridge.report.verify import Reference, check, claims_in, not_known, sections, struck
+from bridge.report.verify import Reference
 
 
 def write_report(
@@ -51,18 +51,8 @@ def write_report(
     reference = Reference.from_dict(bridge.reference["training"])
     known, beside = (subject, reference) if companion is None else companion.beside(subject, reference)
     (written,) = generated(bridge, batch, [REPORT_ASK[0]], note=note, max_new_tokens=max_new_tokens, constrain=constrain, known=beside)
-    claims = check(claims_in(written.text, beside.regions, beside.facts), known, beside)
-    claims = [claim.model_copy(update={"confidence": claim_confidence(claim, written)}) for claim in claims]
-    return Report(
-        id=subject.id,
-        given=tuple(sorted(subject.present)) + (("note",) if note.strip() else ()),
-        missing=tuple(sorted(set(bridge.projectors) - subject.present)),
-        sections=sections(claims),
-        text=written.text,
-        struck=struck(claims),
-        unknown=not_known(claims, subject, reference),
-        provenance=provenance(bridge, source),
-    )
+    against = known, beside
+    return checked_report(written, subject, reference, against=against, modalities=bridge.projectors, note=note, provenance=provenance(bridge, source))
 
 
 def read_input(bridge: SemanticBridge, modality: str, source: Path, sample: str | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -18,11 +18,13 @@ from bridge.language.textbank import TextBank
 from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.project.space import JOINT, SharedSpace
 from bridge.report.gate import training_reference
+from bridge.train.cards import over_all_cards
 from bridge.train.correlation import choose_share, fit_linear_part, linear_blocks
 from bridge.train.losses import Temperature, info_nce, require_pairs, sigmoid_loss
 from bridge.train.optimise import cosine_schedule, require_trained
-from bridge.train.pairs import checked_pairs
+from bridge.train.pairs import checked_pairs, text_labels
 from bridge.train.stage import Stage
+from bridge.train.targets import Targets
 
 
 @dataclasses.dataclass
@@ -57,6 +59,7 @@ class Align(Stage):
         dropout: On what enters the shared space.
         linear: Canonical variates of each pair with a text that stand beside the trained part of the space; 0 for none.
         loss: ``info_nce`` or ``sigmoid``.
+        targets: ``pairs``, or ``same_text``: samples whose texts are the very same belong together, whatever their group.
         learning_rate: Peak, reached after a tenth of the steps, then cosine.
         weight_decay: Of AdamW.
         bad_step_limit: Steps with a loss or gradient that is not finite that are skipped before the run stops.
@@ -75,6 +78,7 @@ class Align(Stage):
         dropout: float = 0.1,
         linear: int = 0,
         loss: str = "info_nce",
+        targets: str = "pairs",
         learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
         bad_step_limit: int = 10,
@@ -83,8 +87,11 @@ class Align(Stage):
         super().__init__(bad_step_limit)
         if loss not in ("info_nce", "sigmoid"):
             raise ValueError(f"align, field loss: found {loss!r}, expected 'info_nce' or 'sigmoid'")
+        if targets not in ("pairs", "same_text"):
+            raise ValueError(f"align, field targets: found {targets!r}, expected 'pairs' or 'same_text'")
         self.pairs = checked_pairs(pairs, list(projectors), cohort.texts)  # before anything large is loaded
         self.cohort, self.side, self.loss = cohort, text or TextSide(), loss
+        self.labels = text_labels(self.pairs, cohort) if targets == "same_text" else {}
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         language = load_llm(llm or LLM())
         language.model.requires_grad_(False)
@@ -104,9 +111,10 @@ class Align(Stage):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Encode, project, compare, log, return."""
         embeddings = self.embed(batch)
-        complete = {pair: int(self.both(pair, embeddings).sum()) for pair in self.pairs}
+        counts = over_all_cards(torch.stack([self.both(pair, embeddings).sum() for pair in self.pairs]))
+        complete = dict(zip(self.pairs, counts, strict=True))
         require_pairs(max(complete.values()))  # a batch may lack one pair of sides, not all of them
-        losses = {pair: self.compare(pair, embeddings, batch.groups) for pair, count in complete.items() if count >= 2}
+        losses = {pair: self.compare(pair, embeddings, batch) for pair, count in complete.items() if count >= 2}
         for pair, loss in losses.items():
             name = "~".join(pair)
             self.log_dict({f"loss/{name}": loss, f"scale/{name}": self.temperatures[name].scale}, batch_size=len(batch))
@@ -127,13 +135,14 @@ class Align(Stage):
         """Which samples have both sides of a pair."""
         return embeddings[pair[0]][1] & embeddings[pair[1]][1]
 
-    def compare(self, pair: tuple[str, str], embeddings: dict, groups: Tensor) -> Tensor:
-        """Loss of one pair over the samples that have both sides."""
+    def compare(self, pair: tuple[str, str], embeddings: dict, batch: Batch) -> Tensor:
+        """Loss of one pair over the samples of all cards that have both sides."""
         both, temperature = self.both(pair, embeddings), self.temperatures["~".join(pair)]
         left, right = (self.bridge.space.trained_part(embeddings[name][0][both]) for name in pair)
+        targets = Targets(self.labels[pair][batch.rows.cpu()].to(both.device)[both]) if pair in self.labels else None
         if self.loss == "sigmoid":
-            return sigmoid_loss(left, right, temperature.scale, temperature.bias.reshape(()), groups[both])
-        return info_nce(left, right, temperature.scale, groups[both])
+            return sigmoid_loss(left, right, temperature.scale, temperature.bias.reshape(()), batch.groups[both], targets)
+        return info_nce(left, right, temperature.scale, batch.groups[both], targets)
 
     def on_validation_epoch_start(self) -> None:
         self.validation = []

@@ -1,4 +1,7 @@
-"""Contrastive losses of stage 1, pure functions of normalised embeddings."""
+"""Contrastive losses of stage 1, pure functions of normalised embeddings.
+
+Neither builds the matrix of similarities (:mod:`bridge.train.tiles`), and the negatives are those of all cards of a run.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,12 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from bridge.train.targets import Targets
+from bridge.train.tiles import Exponentials, Gradients, Similarities, Tile
 
 MAX_SCALE = 100.0
 
@@ -46,22 +53,35 @@ def require_pairs(n: int, groups: Int[Tensor, " batch"] | None = None) -> None:
 
 
 def info_nce(
-    a: Float[Tensor, "batch dim"], b: Float[Tensor, "batch dim"], scale: Float[Tensor, ""], groups: Int[Tensor, " batch"] | None = None
+    a: Float[Tensor, "batch dim"],
+    b: Float[Tensor, "batch dim"],
+    scale: Float[Tensor, ""],
+    groups: Int[Tensor, " batch"] | None = None,
+    targets: Targets | None = None,
 ) -> Float[Tensor, ""]:
     """Symmetric InfoNCE (arXiv:2103.00020, figure 3): row i of ``a`` belongs to row i of ``b``.
+
+    Two passes over the tiles: sums of exponentials of rows and columns, then both softmaxes at once. The second is made here
+    too where a gradient is asked for, so that no card waits for another during the backward pass.
+
+    On several cards the value is that of all their rows, on every card; once gradients are averaged over cards, as DDP and FSDP
+    do, so are they. Cards may have unlike numbers of rows, or none, but all must call this together.
 
     Args:
         a: Unit vectors.
         b: Unit vectors.
         scale: Logit scale.
         groups: Samples of one group are not each other's negatives.
+        targets: Which samples belong together, if not each with itself alone; such pairs are no negatives whatever their group.
+
+    Raises:
+        ValueError: no negatives, as in :func:`require_pairs`.
     """
-    require_pairs(len(a), groups)
-    logits = scale * a @ b.T
-    if groups is not None:
-        logits = logits.masked_fill(_same_group(groups), -torch.inf)
-    target = torch.arange(len(a), device=a.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    inputs = (a, b, scale)
+    wanted = _gradient_wanted(inputs)
+    with torch.no_grad():
+        value, gradients = _softmax_loss(_similarities(*inputs, None, groups, targets), wanted)
+    return _Differentiated.apply(value, gradients, *inputs)
 
 
 def sigmoid_loss(
@@ -70,18 +90,101 @@ def sigmoid_loss(
     scale: Float[Tensor, ""],
     bias: Float[Tensor, ""],
     groups: Int[Tensor, " batch"] | None = None,
+    targets: Targets | None = None,
 ) -> Float[Tensor, ""]:
-    """Pairwise sigmoid loss (SigLIP, arXiv:2303.15343, equation 1); arguments as in :func:`info_nce`."""
-    require_pairs(len(a), groups)
-    logits = scale * a @ b.T + bias
-    sign = 2 * torch.eye(len(a), device=a.device) - 1
-    loss = -F.logsigmoid(sign * logits)
-    if groups is not None:
-        loss = loss.masked_fill(_same_group(groups), 0.0)
-    return loss.sum() / len(a)
+    """Pairwise sigmoid loss (SigLIP, arXiv:2303.15343, equation 1), in one pass; arguments and cards as in :func:`info_nce`."""
+    inputs = (a, b, scale, bias)
+    wanted = _gradient_wanted(inputs)
+    with torch.no_grad():
+        value, gradients = _sigmoid_loss(_similarities(*inputs, groups, targets), wanted)
+    return _Differentiated.apply(value, gradients, *inputs)
 
 
-def _same_group(groups: Int[Tensor, " batch"]) -> Bool[Tensor, "batch batch"]:
-    """Pairs of different samples of one group."""
-    same = groups.unsqueeze(0) == groups.unsqueeze(1)
-    return same & ~torch.eye(len(groups), dtype=torch.bool, device=groups.device)
+class _Differentiated(torch.autograd.Function):
+    """A value whose gradients are known already."""
+
+    @staticmethod
+    def forward(ctx, value: Tensor, gradients: tuple[Tensor, ...], *inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(*(gradient.to(each.dtype) for gradient, each in zip(gradients, inputs, strict=False)))
+        return value.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *(gradient * upstream for gradient in ctx.saved_tensors)
+
+
+def _gradient_wanted(inputs: tuple[Tensor, ...]) -> bool:
+    return torch.is_grad_enabled() and any(each.requires_grad for each in inputs)
+
+
+def _similarities(a: Tensor, b: Tensor, scale: Tensor, bias: Tensor | None, groups: Tensor | None, targets: Targets | None) -> Similarities:
+    """The matrix, and that it has negatives: what all cards have counts."""
+    found = Similarities(a, b, scale, bias, groups=groups, targets=targets)
+    require_pairs(found.shares.total, found.affinities.groups)
+    if targets is not None and bool((found.affinities.labels == found.affinities.labels[0]).all()):
+        raise ValueError(f"contrastive loss: all {found.shares.total} pairs have one label, expected at least 2 labels; raise the batch size")
+    return found
+
+
+class _Softmax:
+    """Cross-entropy of both softmaxes with their targets, over rows and columns alike.
+
+    Args:
+        similarities: The matrix.
+    """
+
+    def __init__(self, similarities: Similarities):
+        self.of, self.shares = similarities, similarities.shares
+        self.rows = Exponentials(len(similarities.left), similarities, over=1)
+        self.columns = Exponentials(self.shares.total, similarities, over=0)
+        self.weight = similarities.affinities.sums(similarities.blocks()).reciprocal()
+
+    def value(self, keep: bool) -> Float[Tensor, ""]:
+        """First pass; ``keep`` where :meth:`gradients` will follow."""
+        reached = torch.zeros_like(self.rows.total)
+        for tile in self.of.tiles(keep):
+            self.rows.add(tile)
+            self.columns.add(tile)
+            if tile.affinity is not None:
+                reached[tile.rows] += self._target(tile).mul_(tile.logits).sum(dim=1)
+        self.columns.combine(self.shares)
+        own = self.shares.own
+        below = self.rows.peak + self.columns.peak[own] - reached  # first, for it is 0 to the last bit where the right logit is the greatest
+        return self.shares.summed((below + self.rows.total.log() + self.columns.total[own].log()).sum()) / (2 * self.shares.total)
+
+    def gradients(self) -> tuple[Tensor, ...]:
+        """Second pass."""
+        gradients = Gradients(self.of)
+        for tile in self.of.tiles():
+            slopes = self.columns.add_softmax(tile, self.rows.softmax(tile))
+            gradients.add(tile, slopes if tile.affinity is None else slopes.sub_(self._target(tile)))
+        return gradients.divided(2 * self.shares.total)
+
+    def _target(self, tile: Tile) -> Float[Tensor, "rows columns"]:
+        """Of the row and of the column together."""
+        return tile.affinity * (self.weight[self.shares.own][tile.rows].unsqueeze(1) + self.weight[tile.columns])
+
+
+def _softmax_loss(similarities: Similarities, differentiate: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Mean cross-entropy, and its gradients where they are asked for."""
+    softmax = _Softmax(similarities)
+    return softmax.value(keep=differentiate), softmax.gradients() if differentiate else ()
+
+
+def _sigmoid_loss(similarities: Similarities, differentiate: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Cross-entropy of every pair with its affinity by the number of rows, and its gradients where they are asked for."""
+    number, gradients = similarities.shares.total, Gradients(similarities)
+    rows = torch.zeros_like(similarities.left[:, 0])
+    for tile in similarities.tiles():
+        rows[tile.rows] += _pairwise(tile).sum(dim=1)
+        if differentiate:
+            slopes = tile.logits.sigmoid_()
+            gradients.add(tile, slopes if tile.affinity is None else slopes.sub_(tile.affinity))
+    return similarities.shares.summed(rows.sum()) / number, gradients.divided(number) if differentiate else ()
+
+
+def _pairwise(tile: Tile) -> Float[Tensor, "rows columns"]:
+    """Cross-entropy of every pair of a tile; its logits stay."""
+    apart = F.logsigmoid(torch.neg(tile.logits, out=tile.room)).neg_()
+    return apart if tile.affinity is None else torch.lerp(apart, -F.logsigmoid(tile.logits), tile.affinity)

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from bridge.data.cohort import Cohort
 from bridge.project.space import JOINT
 
 
@@ -14,6 +22,12 @@ def checked_pairs(pairs: dict[str, float], modalities: list[str], texts: list[st
     if not pairs:
         raise ValueError("align, field pairs: found none, expected at least one 'a~b' with its weight")
     return {_sides(pair, modalities, texts): weight for pair, weight in pairs.items()}
+
+
+def text_labels(pairs: Iterable[tuple[str, str]], cohort: Cohort) -> dict[tuple[str, str], Int[Tensor, " samples"]]:
+    """For each pair with a text column, one number for every different text."""
+    columns = {pair: side for pair in pairs for side in pair if side in cohort.texts}
+    return {pair: torch.from_numpy(np.unique(cohort.text(column), return_inverse=True)[1]) for pair, column in columns.items()}
 
 
 def _sides(pair: str, modalities: list[str], texts: list[str]) -> tuple[str, str]:

@@ -11,14 +11,17 @@ import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from bridge.arguments import short, tidy
 from bridge.bundle import require_replaceable, save
 from bridge.data.module import CohortData
+from bridge.language.llm import LLM, Lora
 from bridge.model import SemanticBridge
 from bridge.train.align import Align
+from bridge.train.recompute import card_memory, recompute_where_needed
 from bridge.train.record import CHECKPOINT, CheckpointFile, clear, join_log, log_part, require_same_settings, write_settings
 from bridge.train.stage import Stage
 from bridge.train.tune import Tune
@@ -40,6 +43,10 @@ class StageCLI(LightningCLI):
         parser.add_argument("--out", type=str, required=True, help="Bundle folder to write; the run's log and checkpoint go beside it.")
         parser.add_argument("--resume", type=bool, default=True, help="Go on from the checkpoint of a stopped run of the same --out, where there is one.")
         parser.add_argument("--checkpoint_every", type=int, default=50, help="Steps from one checkpoint to the next.")
+        self.link_cohort(parser)
+
+    def link_cohort(self, parser: LightningArgumentParser) -> None:
+        """The model is given the cohort that the data module read."""
         parser.link_arguments("data.cohort", "model.cohort", apply_on="instantiate", compute_fn=_identity)
 
     def before_instantiate_classes(self) -> None:
@@ -81,6 +88,7 @@ def run_stage(stage: str, arguments: Sequence[str]) -> Path:
     """
     cli = _parsed(stage, arguments)
     trainer: lightning.Trainer = cli.trainer
+    _fit_to_card(cli)
     if trainer.is_global_zero:
         if not cli.stopped:
             clear(cli.run)
@@ -114,6 +122,15 @@ def _parsed(stage: str, arguments: Sequence[str]) -> StageCLI:
         raise ValueError(f"{short(error)}\nsee: bridge {stage} --help") from error
     except MisconfigurationException as error:
         raise ValueError(f"trainer: {error}") from error
+
+
+def _fit_to_card(cli: StageCLI) -> None:
+    """Activations are recomputed where the LLM's entry leaves it to the card and the card is too small."""
+    given, strategy = cli.config.model, cli.trainer.strategy
+    if (given.llm or LLM()).checkpointing == "auto":
+        shared = cli.trainer.world_size if isinstance(strategy, ModelParallelStrategy) else 1
+        lora = Lora(**(given.get("lora") or {}))
+        recompute_where_needed(cli.model, lora, cli.datamodule.batch_size, card_memory(strategy.root_device), shared)
 
 
 def _sizes(bridge: SemanticBridge) -> Iterator[str]:

@@ -10,6 +10,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor
 
 from bridge.language.llm import base_model
+from bridge.language.quantise import is_quantised
 
 #: Methods through which training enters a stage; the weights outside the layers are whole while one of them runs.
 ENTRIES = ("training_step", "validation_step", "encode_texts")
@@ -27,7 +28,12 @@ def shard(stage: nn.Module, llm: nn.Module, mesh: DeviceMesh) -> frozenset[str]:
 
     Returns:
         Names of the weights that were scalars, for :func:`gather`.
+
+    Raises:
+        ValueError: the LLM is quantised.
     """
+    if is_quantised(base_model(llm)):
+        raise ValueError("model.llm, field quantise: four-bit weights are not divided over cards; use configs/strategy/ddp.yaml or one_card.yaml")
     if isinstance(stage, FSDPModule):
         return frozenset()
     # A weight is divided along its first dimension, which a scalar does not have.

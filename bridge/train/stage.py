@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lightning
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
@@ -29,7 +30,7 @@ class Stage(lightning.LightningModule):
         super().__init__()
         self.strict_loading = False  # the frozen LLM is not in a checkpoint
         self.bad_step_limit, self.bad_steps = bad_step_limit, []
-        self.step_ids, self.step_finite = [], True
+        self.step_ids, self.step_finite, self.step_tokens = [], True, 0
         self.resumed, self.random_states = False, {}
         self.scalars: frozenset[str] = frozenset()
 
@@ -49,13 +50,22 @@ class Stage(lightning.LightningModule):
         set_random_states(self.random_states)
         self.random_states = {}
 
+    def per_token(self, total: Float[Tensor, ""], tokens: int) -> Float[Tensor, ""]:
+        """What a step returns of a loss summed over tokens: with :meth:`on_before_optimizer_step` the gradient is that of the mean over
+        all tokens of the step, however they are spread over its batches and cards (a mean of means would favour short answers).
+        A batch without any token teaches nothing and spoils its step."""
+        self.step_tokens += tokens
+        self.step_finite &= tokens > 0
+        return total * self.trainer.accumulate_grad_batches  # by which Lightning divides
+
     def on_before_backward(self, loss: Tensor) -> None:
         self.step_finite &= bool(torch.isfinite(loss))
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Without gradients the optimiser leaves weights and moments as they are."""
+        self._divide_by_tokens()
         ids, usable = self.step_ids, self.step_finite and finite_gradients(self)
-        self.step_ids, self.step_finite = [], True
+        self.step_ids, self.step_finite, self.step_tokens = [], True, 0
         if not self.trainer.strategy.reduce_boolean_decision(usable):
             optimizer.zero_grad()
             self._count_bad_step(ids)
@@ -70,6 +80,15 @@ class Stage(lightning.LightningModule):
         if "state_dict" in checkpoint:  # where the model is sharded its weights are in place already
             require_all_trained(self, checkpoint["state_dict"])
         self.resumed, self.random_states = True, checkpoint["random_states"]  # set when the first batch is here: whatever comes before may draw
+
+    def _divide_by_tokens(self) -> None:
+        """Gradients stand at the mean over cards of sums over tokens."""
+        if not self.step_tokens:
+            return
+        tokens = self.trainer.strategy.reduce(torch.tensor(float(self.step_tokens), device=self.device), reduce_op="mean")
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                parameter.grad /= float(tokens)
 
     def _count_bad_step(self, ids: list[str]) -> None:
         self.bad_steps.append(ids)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bridge.bundle import load
-from bridge.data.batch import IGNORE, Batch, pad
+from bridge.data.batch import Batch
 from bridge.data.cohort import Cohort
 from bridge.language.llm import LLM, Lora, add_lora, load_llm
 from bridge.language.prompts import Prompt
@@ -38,6 +38,7 @@ class Tune(Stage):
         projector_learning_rate: Peak for projectors and tags.
         weight_decay: Of AdamW.
         modality_dropout: Chance that a modality of a sample that has several is hidden for a step.
+        questions: Questions about a sample in one step; they share its soft tokens, so a further one costs its own tokens alone.
         max_tokens: Longest question and answer; a longer one is an error.
         bad_step_limit: Steps with a loss or gradient that is not finite that are skipped before the run stops.
         trust: Modules outside the packages whose encoder classes may load.
@@ -57,12 +58,15 @@ class Tune(Stage):
         projector_learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
         modality_dropout: float = 0.3,
+        questions: int = 1,
         max_tokens: int = 512,
         bad_step_limit: int = 10,
         trust: Sequence[str] = (),
     ):
         super().__init__(bad_step_limit)
-        self.cohort, self.max_tokens, self.modality_dropout = cohort, max_tokens, modality_dropout
+        if questions < 1:
+            raise ValueError(f"tune, field questions: found {questions}, expected at least 1")
+        self.cohort, self.max_tokens, self.modality_dropout, self.asked_at_once = cohort, max_tokens, modality_dropout, questions
         self.rates, self.weight_decay = {"adapter": learning_rate, "projectors": projector_learning_rate}, weight_decay
         language = load_llm(llm := llm or LLM())
         self.bridge = _start(language, cohort, projectors, start, tuple(trust))
@@ -76,14 +80,14 @@ class Tune(Stage):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Ask, answer from the prefix, compare with the true answer."""
-        logits, targets = self.bridge.answer_logits(batch.values, batch.input_ids, batch.mask, batch.labels)
-        loss = F.cross_entropy(logits.float(), targets)
+        logits, targets = self.bridge(batch.values, batch.opening, batch.turns)
+        loss = F.cross_entropy(logits.float(), targets, reduction="sum")
         self.log("answer_tokens", float(len(targets)), batch_size=len(batch))
-        self.log("loss", loss, prog_bar=True, batch_size=len(batch))
-        return loss
+        self.log("loss", loss.detach() / len(targets), prog_bar=True, batch_size=len(batch))
+        return self.per_token(loss, len(targets))
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        logits, targets = self.bridge.answer_logits(batch.values, batch.input_ids, batch.mask, batch.labels)
+        logits, targets = self.bridge(batch.values, batch.opening, batch.turns)
         self.log("validation/loss", F.cross_entropy(logits.float(), targets), prog_bar=True, batch_size=len(batch), sync_dist=True)
 
     def setup(self, stage: str) -> None:
@@ -97,7 +101,7 @@ class Tune(Stage):
     def on_before_batch_transfer(self, batch: Batch, dataloader_index: int) -> Batch:
         """Choose what is hidden and what is asked, as a pure function of (seed, epoch, row)."""
         epoch = self.current_epoch if self.training else 0
-        examples = []
+        batch.opening, batch.turns = self.prompt.opening, []
         for position, row in enumerate(batch.rows.tolist()):
             seed = [self.trainer.datamodule.seed, epoch, row, int(self.training)]
             measured = frozenset(modality for modality in self.bridge.projectors if torch.isfinite(batch.values[modality][position]).any())
@@ -105,9 +109,7 @@ class Tune(Stage):
             shown, asked = next((each, asked) for each in (shown, measured) if (asked := self._ask(row, each, seed)))
             for modality in measured - shown:
                 batch.values[modality][position] = torch.nan
-            examples.append(self.prompt.example(asked[0].question, asked[0].answer, length=self.max_tokens))
-        batch.input_ids, batch.mask = pad([ids for ids, _ in examples], self.prompt.tokenizer.pad_token_id)
-        batch.labels, _ = pad([labels for _, labels in examples], IGNORE)
+            batch.turns.append([self.prompt.example(each.question, each.answer, length=self.max_tokens) for each in asked])
         return batch
 
     def on_fit_start(self) -> None:
@@ -128,7 +130,7 @@ class Tune(Stage):
             part.requires_grad_(False)
 
     def _ask(self, row: int, shown: frozenset[str], seed: list[int]) -> list[Asked]:
-        return sample_questions(self.subjects[row], self.questions, shown, seed, count=1)
+        return sample_questions(self.subjects[row], self.questions, shown, seed, count=self.asked_at_once)
 
     def _shown(self, measured: frozenset[str], random: np.random.Generator) -> frozenset[str]:
         """The modalities shown of one sample; one of several may be hidden."""

@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.sparse
 
-from bridge.benchmark.data import article_counts, article_map, describe, gene_text, symbol_root, title_counts, title_map, vocabulary
+from bridge.benchmark.data import article_map, describe, gene_text, symbol_root, title_map
 from bridge.data.cohort import Cohort, apply_normalisation
 
 DATA = Path(os.environ.get("BRIDGE_DATA", "../shared/data"))
-TERMS = ["memory", "working memory", "pain", "disease", "alzheimer disease"]
 GENES = ["GRIN1", "GRIN2A", "FAS", "SET", "BRCA1"]
 
 
@@ -39,11 +37,7 @@ def write_map(folder, table, **arrays):
 @pytest.fixture
 def articles(tmp_path):
     table = pd.DataFrame({"id": [11, 12, 13, 14], "split": ["train", "val", "devtest", "train"], "title": ["On pain", "NA", "X", "Y"]})
-    folder = write_map(tmp_path / "article_brain_map", table.assign(text=table["title"] + ". Abstract terms: pain."))
-    (folder / "vocabulary_5.txt").write_text("\n".join(TERMS) + "\n")
-    for number, part in enumerate(("title", "keywords", "abstract"), start=1):
-        scipy.sparse.save_npz(folder / f"counts_{part}_5.npz", scipy.sparse.csr_matrix(np.eye(4, 5) * number))
-    return folder
+    return write_map(tmp_path / "article_brain_map", table.assign(text=table["title"] + ". Abstract terms: pain."))
 
 
 @pytest.fixture
@@ -73,11 +67,6 @@ def test_articles_keep_their_split_and_give_the_root_of_their_density(articles, 
     assert Cohort.read(tmp_path / "cohort.h5ad").ids == cohort.ids
 
 
-def test_counts_are_those_of_title_keywords_and_abstract_together(articles):
-    assert vocabulary(articles) == TERMS
-    np.testing.assert_array_equal(article_counts(articles).toarray(), np.eye(4, 5) * 6)
-
-
 def test_titles_are_a_transfer_test_under_the_statistics_of_the_articles(articles):
     table = pd.DataFrame({"id": [1, 2], "doi": "", "space": "MNI", "title": ["Working memory", "Pain"], "year": [1999, 2001], "journal": "J"})
     titles = title_map(write_map(articles.parent / "title_brain_map", table))
@@ -88,13 +77,6 @@ def test_titles_are_a_transfer_test_under_the_statistics_of_the_articles(article
     same = article_map(articles)
     found = apply_normalisation(titles.raw("brain"), same.card("brain").normalisation)
     np.testing.assert_allclose(found, same.values("brain")[:2], atol=1e-5)
-
-
-def test_the_longest_term_is_counted_and_stop_words_are_passed_over():
-    titles = ["Memory, working memory and pain: memory of pain", "Alzheimer's disease", "working", "", "A disease"]
-    expected = [[2, 1, 2, 0, 0], [0, 0, 0, 0, 1], [0] * 5, [0] * 5, [0, 0, 0, 1, 0]]
-    np.testing.assert_array_equal(title_counts(titles, TERMS).toarray(), expected)
-    assert title_counts([], TERMS).shape == (0, 5)
 
 
 def test_genes_have_two_sides_and_a_text_without_their_symbol(genes):
@@ -163,24 +145,11 @@ def test_a_folder_that_is_not_whole_is_refused_by_file_and_field(message, damage
         article_map(articles)
 
 
-def test_counts_of_other_articles_are_refused(articles):
-    scipy.sparse.save_npz(articles / "counts_keywords_5.npz", scipy.sparse.csr_matrix((3, 5)))
-    with pytest.raises(ValueError, match=r"counts_keywords_5\.npz, field shape: found \(3, 5\), expected \(4, 5\)"):
-        article_counts(articles)
-
-
 def test_the_real_articles_and_titles_are_those_of_the_protocol():
-    folder = real("article_brain_map")
-    cohort, terms = article_map(folder), vocabulary(folder)
+    cohort = article_map(real("article_brain_map"))
     assert {split: len(cohort.rows(split)) for split in ("train", "validation", "test")} == {"train": 10459, "validation": 1000, "test": 1000}
     assert cohort.raw("brain").shape == (12459, 441)
-    counts = article_counts(folder)
-    assert counts.shape == (12459, 7547)
     assert not set(title_map(real("title_brain_map")).ids) & set(cohort.ids)
-    # Titles counted here are counted as in the source.
-    expected = scipy.sparse.load_npz(folder / "counts_title_7547.npz")[:1500]
-    found = title_counts(list(cohort.table.obs["title"][:1500]), terms)
-    assert found.minimum(expected).sum() / max(found.sum(), expected.sum()) > 0.995
 
 
 def test_the_real_genes_are_those_of_the_protocol():

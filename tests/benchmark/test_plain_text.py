@@ -72,17 +72,19 @@ def test_questions_and_answers_are_those_of_stage_2_with_the_inputs_before_them(
     (plain, module), (usual, _) = batch_of(TuneOnText, modality_dropout=0.0), batch_of(Tune, modality_dropout=0.0)
     decode = functools.partial(module.prompt.tokenizer.decode, skip_special_tokens=True)
     for row, number in enumerate([0, 1, 3, 5]):
-        assert torch.equal(plain.labels[row][plain.labels[row] != IGNORE], usual.labels[row][usual.labels[row] != IGNORE])
-        asked = decode(plain.input_ids[row][plain.mask[row]])
+        (told,), (turn,) = plain.turns[row], usual.turns[row]
+        answers = [[label for label in each.labels if label != IGNORE] for each in (told, turn)]
+        assert answers[0] == answers[1]
+        asked = decode(told.ids)
         assert module.written(number, {"gene", "brain"}) in asked
-        assert decode(usual.input_ids[row][usual.mask[row] & (usual.labels[row] == IGNORE)]).split("\n")[-1].strip() in asked
+        assert decode(turn.ids[: -len(answers[1])]).split("\n")[0].strip() in asked
     assert all(torch.isnan(column).all() for column in plain.values.values())
     assert not all(torch.isnan(column).all() for column in usual.values.values())
 
 
 def test_what_is_hidden_for_a_step_is_not_written_either(batch_of):
     plain, module = batch_of(TuneOnText, modality_dropout=1.0)
-    asked = [module.prompt.tokenizer.decode(ids[mask]) for ids, mask in zip(plain.input_ids[:2], plain.mask[:2], strict=True)]
+    asked = [module.prompt.tokenizer.decode(turn.ids) for (turn,) in plain.turns[:2]]
     assert all(("factor" in text) != ("standardised" in text) for text in asked)
 
 

@@ -84,7 +84,7 @@ def test_what_is_learned_of_a_planted_relation_does_not_look_at_held_out_labels(
     for label in world.labels:
         predict = predictors(label.kind)[method]
         scores = harness._held_out(predict, world.values, label, world.site, folds)
-        blocks = harness._fold_of(folds, N)
+        blocks = harness.fold_of(folds, N)
         assert pooled(concordance(scores, label.values, world.site, blocks))[0] > 0.85 or method == "chance"
         train, test = folds[0]
         changed = label.values.copy()
@@ -94,7 +94,7 @@ def test_what_is_learned_of_a_planted_relation_does_not_look_at_held_out_labels(
 
 
 def test_chance_is_half_of_the_pairs(world, record):
-    label_benchmark(record, world.values, world.labels[1:], world.site, folds=2)
+    label_benchmark(record, world.values, world.labels[1:], world.site, folds=2, permutations=0)
     chance = [row for row in record.rows if row.method == "chance" and row.metric.startswith("concordance")]
     assert len(chance) == 2
     assert {(row.value, row.low, row.high) for row in chance} == {(0.5, 0.5, 0.5)}
@@ -140,7 +140,7 @@ def test_the_mean_of_a_group_says_nothing_of_a_group_that_was_left_out_nor_insid
     left_out = group_mean(label, world.site, group_folds(world.site, 3, 0))
     assert len(set(left_out.tolist())) == 3
     random = [(np.setdiff1d(np.arange(N), test), test) for test in np.array_split(np.random.default_rng(0).permutation(N), 4)]
-    counts = concordance(group_mean(label, world.site, random), label.values, world.site, harness._fold_of(random, N))
+    counts = concordance(group_mean(label, world.site, random), label.values, world.site, harness.fold_of(random, N))
     assert pooled(counts)[0] > 0.8
     assert within(counts)[0] == 0.5
 
@@ -189,12 +189,18 @@ def bridge_of(world):
     return lambda train, test: {label.name: label.values[test] + random.normal(0, 0.1, len(test)) * label.values.std() for label in world.labels}
 
 
+def guesses(train, test):
+    """A stand-in for the LLM, which says the same of everyone."""
+    return {"sex": np.full(len(test), 0.6), "age": np.full(len(test), 30.0)}
+
+
 def test_a_run_leaves_the_ladder_the_confound_and_a_verdict(world, record):
-    label_benchmark(record, World(site_effect=8.0).values, world.labels, world.site, group="site", folds=2, bridge=bridge_of(world))
+    scorers = {"bridge": bridge_of(world), "plain": guesses, "drawn": 30, "permutations": 20}
+    label_benchmark(record, World(site_effect=8.0).values, world.labels, world.site, group="site", folds=2, **scorers)
     record.write()
     rows = json.loads((record.out / "results.json").read_text())
     ladder = {row["method"] for row in rows if row["direction"] == "sex, site left out"}
-    assert ladder == {"chance", "ridge", "nearest neighbour", "mlp", "ridge (group means taken off)", "bridge"}
+    assert ladder == {"chance", "ridge", "cca", "nearest neighbour", "mlp", "plain text", "ridge (group means taken off)", "bridge"}
     metrics = {(row["direction"], row["metric"]) for row in rows if row["method"] == "bridge"}
     assert metrics == {
         *(("sex, site left out", metric) for metric in ("auroc", "auroc_within_groups", "balanced_accuracy")),
@@ -206,11 +212,26 @@ def test_a_run_leaves_the_ladder_the_confound_and_a_verdict(world, record):
     assert [words.split(":")[0] for words in verdicts] == ["sex", "age"]
     assert "age: bridge justified on this data: yes; better than the best baseline" in verdicts[1]
     assert (record.out / "figures" / "labels.png").stat().st_size > 10_000
+    assert {row["n"] for row in rows if row["method"] == "plain text"} == {30}
+    found = {(row["direction"], row["method"]): row["p"] for row in rows if row["p"] is not None}
+    assert found == {("sex, site left out", "cca"): 1 / 21, ("age, site left out", "cca"): 1 / 21}
+
+
+def test_as_many_samples_are_put_to_the_llm_as_were_asked_for_each_in_its_own_fold(world):
+    folds = group_folds(world.site, 3, seed=0)
+    drawn = harness._drawn(folds, N, 20, seed=0)
+    rows = np.concatenate([test for _, test in drawn])
+    assert len(set(rows.tolist())) == len(rows) == 20
+    assert all(set(few) <= set(test) and train is whole for (train, few), (whole, test) in zip(drawn, folds, strict=True))
+    scores = harness._in_folds("plain text", guesses, drawn, world.labels, N)
+    assert sorted(np.flatnonzero(np.isfinite(scores["age"]))) == sorted(rows)
+    assert [len(test) for _, test in harness._drawn(folds, N, 1000, seed=0)] == [len(test) for _, test in folds]
 
 
 def test_a_bridge_that_guesses_is_not_justified(world, record):
     random = np.random.default_rng(2)
-    label_benchmark(record, world.values, world.labels[1:], world.site, folds=2, bridge=lambda train, test: {"age": random.normal(45, 1, len(test))})
+    scorers = {"bridge": lambda train, test: {"age": random.normal(45, 1, len(test))}, "permutations": 0}
+    label_benchmark(record, world.values, world.labels[1:], world.site, folds=2, **scorers)
     (verdict,) = [part.words for part in record.parts if part.heading == "Verdict"]
     assert "bridge justified on this data: no; worse than the best baseline" in verdict
 
@@ -221,13 +242,14 @@ def test_shuffled_labels_leave_chance_inside_the_interval(world):
     folds = group_folds(world.site, 2, seed=0)
     for label in shuffled:
         scores = harness._held_out(predictors(label.kind)["ridge"], world.values, label, world.site, folds)
-        _, low, high = pooled(concordance(scores, label.values, world.site, harness._fold_of(folds, N)))
+        _, low, high = pooled(concordance(scores, label.values, world.site, harness.fold_of(folds, N)))
         assert low <= 0.5 <= high
 
 
 def test_the_people_are_read_with_their_regions_and_without_head_size(world, tmp_path):
-    values, obs = people(write_people(tmp_path / "subject_level", world))
+    values, names, obs = people(write_people(tmp_path / "subject_level", world))
     np.testing.assert_allclose(values, world.values)
+    assert names[:2] == ("lh_region0_thickness", "lh_region1_thickness")
     assert obs["sex"].tolist() == [{0: "woman", 1: "man"}[sex] for sex in world.sex.astype(int)]
     assert obs["site"].tolist() == world.site.tolist()
 
@@ -251,17 +273,19 @@ def test_the_task_reads_the_benchmark_data_and_a_limit_draws_from_them(world, re
     monkeypatch.setattr(
         "bridge.benchmark.subjects.label_benchmark", lambda record, values, labels, groups, **more: asked.update(more, values=values, labels=labels)
     )
-    Subjects(limit=50).run(record)
+    Subjects(limit=50, plain=0).run(record)
     assert asked["values"].shape == (50, 8)
     assert [label.name for label in asked["labels"]] == ["sex", "age"]
     assert (asked["group"], asked["folds"]) == ("site", 5)
+    assert asked["plain"] is None
     assert "50 samples of 6 sites, 8 features" in record.parts[1].words
+    assert "plain text is left out: it was not asked for" in record.parts[1].words
     monkeypatch.setenv("BRIDGE_DATA", str(tmp_path))
     with pytest.raises(Skipped, match="subject_level: no such folder"):
         Subjects().run(record)
 
 
-def test_a_cohort_of_ones_own_runs_through_the_same_task(world, record, tmp_path, monkeypatch):
+def test_a_cohort_of_ones_own_runs_through_the_same_task(world, record, tmp_path, monkeypatch, alignment):
     obs = pd.DataFrame(
         {"split": "train", "group": [str(row) for row in range(N)], "clinic": world.site, "score": world.age}, index=[f"s{row}" for row in range(N)]
     )
@@ -269,9 +293,12 @@ def test_a_cohort_of_ones_own_runs_through_the_same_task(world, record, tmp_path
     names = [f"region {number}" for number in range(8)]
     Cohort.assemble(obs, {"thickness": (RegionTable(names, modality="thickness"), world.values)}).write(tmp_path / "own.h5ad")
     monkeypatch.setattr("bridge.benchmark.subjects.zero_shot", lambda values, labels, texts, train, test, **more: {"score": labels[0].values[test]})
-    Subjects(cohort=str(tmp_path / "own.h5ad"), labels=["score"], group="clinic", modality="thickness", folds=2).run(record)
+    settings = {"folds": 2, "plain": 10, "permutations": 0, "bridge": alignment}
+    Subjects(cohort=str(tmp_path / "own.h5ad"), labels=["score"], group="clinic", modality="thickness", **settings).run(record)
     found = [row for row in record.rows if row.method == "bridge" and row.metric == "concordance"]
     assert [(row.value, row.n, row.direction) for row in found] == [(1.0, N - 1, "score, clinic left out")]
+    assert [row.n for row in record.rows if row.method == "plain text" and row.metric == "concordance"] == [10]
+    assert "the 8 features of a sample that lie farthest" in record.parts[1].words
     assert "1 more lack features, a label or the clinic" in record.parts[1].words
     with pytest.raises(ValueError, match="obs column 'diagnosis' is missing"):
         Subjects(cohort=str(tmp_path / "own.h5ad"), labels=["diagnosis"], modality="thickness").run(record)

@@ -37,6 +37,21 @@ def test_a_gene_needs_a_map_a_nervous_system_phenotype_and_a_name(small_files, c
     assert cohort.about["notes"]["genes"] == counts | {"taken here": 6}
 
 
+def test_the_cohort_says_what_else_its_genes_are_called(cohort, tmp_path):
+    notes = Cohort.read(tmp_path / "out" / "cohort.h5ad").about["notes"]
+    assert notes["gene_aliases"] == {
+        "FEB3": "SCN1A",
+        "NAC1": "SCN1A",
+        "PPMX": "MECP2",
+        "RTT": "MECP2",
+        "PCB": "PC",
+        "XRP2": "RP2",
+        "NRSF": "REST",
+        "XBR": "REST",
+    }
+    assert notes["gene_aliases_left_out"] == {}
+
+
 def test_the_written_cohort_reads_back_with_texts_facts_and_cards(cohort, tmp_path):
     read = Cohort.read(tmp_path / "out" / "cohort.h5ad")
     assert read.texts == ["anatomy", "clinical"]

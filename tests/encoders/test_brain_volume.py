@@ -15,7 +15,8 @@ import torch
 from nilearn.image import resample_to_img
 from nilearn.maskers import NiftiLabelsMasker
 
-from encoders.atlas import read_atlas, read_labels
+from encoders import nifti
+from encoders.atlas import averages, read_atlas, read_labels, regions_on
 from encoders.base import build, record
 from encoders.brain_volume import BrainVolume
 from encoders.contract import check
@@ -83,6 +84,17 @@ def test_a_scaled_image_equals_nilearn(atlas, encoder, tmp_path):
     image.header.set_slope_inter(0.00123, -7.5)
     nib.save(image, tmp_path / "scaled.nii.gz")
     expected = _nilearn(tmp_path / "scaled.nii.gz", atlas)[0]
+    np.testing.assert_allclose(encoder.read(tmp_path / "scaled.nii.gz").values[0], expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(0.01, -3.0), (-2.5, 40.0)])
+@pytest.mark.parametrize("statistic", ["mean", "std"])
+def test_a_scaled_series_equals_nilearn(slope, intercept, statistic, atlas, tmp_path):
+    image = nib.Nifti1Image((_volume(6) * 1000).astype(np.int16), AFFINE)
+    image.header.set_slope_inter(slope, intercept)
+    nib.save(image, tmp_path / "scaled.nii.gz")
+    encoder = BrainVolume(atlas=str(atlas), names=NAMES, indices=INDICES, statistic=statistic)
+    expected = getattr(_nilearn(tmp_path / "scaled.nii.gz", atlas), statistic)(axis=0)
     np.testing.assert_allclose(encoder.read(tmp_path / "scaled.nii.gz").values[0], expected, rtol=0, atol=1e-9)
 
 
@@ -187,6 +199,40 @@ def test_voxels_of_nan_are_left_out_of_the_mean(encoder, tmp_path):
     values = encoder.read(_save(volume, tmp_path / "holes.nii.gz")).values[0]
     np.testing.assert_allclose(values[0], np.nanmean(volume[labels == 3], dtype=np.float64), atol=1e-9)
     assert np.isnan(values).tolist() == [False, False, False, False, True]
+
+
+def test_infinite_voxels_of_either_sign_are_left_out_of_the_mean(encoder, tmp_path):
+    volume, labels = _volume(), _labels()
+    inside = np.flatnonzero(labels.ravel() == 12)
+    volume.ravel()[inside[:3]] = [np.inf, -np.inf, np.inf]
+    values = encoder.read(_save(volume, tmp_path / "spikes.nii.gz")).values[0]
+    np.testing.assert_allclose(values[2], volume.ravel()[inside[3:]].mean(dtype=np.float64), rtol=0, atol=1e-9)
+    assert np.isfinite(values).all()
+
+
+def test_labels_in_falling_order_and_one_without_a_voxel_give_each_region_its_own_mean():
+    labels = np.array([[[3, 1, 1, 0, 3, 2]]])
+    volume = np.array([[[30, 10, 12, 99, 32, 20]]], dtype=np.int16)
+    regions = regions_on(labels, (3, 7, 1))
+    np.testing.assert_array_equal(averages(volume, regions, 3), [31.0, np.nan, 11.0])
+    assert regions.region.tolist() == [0, 0, 2, 2]
+    np.testing.assert_array_equal(averages(volume, regions_on(labels, (7,)), 1), [np.nan])
+
+
+@pytest.mark.parametrize("inflater", ["gzip", "isal.igzip"])
+def test_a_stream_of_two_members_is_read_whole_and_its_last_checksum_is_kept_by_either_inflater(inflater, encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(nifti, "inflate", pytest.importorskip(inflater))
+    plain = _save(_volume(), tmp_path / "plain.nii")
+    content = plain.read_bytes()
+    stream = gzip.compress(content[:1000]) + gzip.compress(content[1000:])
+    (tmp_path / "two.nii.gz").write_bytes(stream)
+    np.testing.assert_array_equal(encoder.read(tmp_path / "two.nii.gz").values, encoder.read(plain).values)
+    for place in (-8, -4):  # the checksum, and the length beside it
+        broken = bytearray(stream)
+        broken[place] ^= 1
+        (tmp_path / "two.nii.gz").write_bytes(broken)
+        with pytest.raises(ValueError, match=r"two\.nii\.gz: cannot be read as NIfTI"):
+            encoder.read(tmp_path / "two.nii.gz")
 
 
 def test_a_region_missing_at_one_time_is_averaged_over_the_others(encoder, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import sparse
 
+from encoders import blocks
 from encoders.contract import check
 from encoders.expression import Expression
 
@@ -49,6 +50,18 @@ def test_counts_are_scaled_to_ten_thousand_per_sample_over_all_genes_before_log1
     _, values = Expression(names=("GFAP", "RELN"), log1p=True).read(source)
     expected = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 10_000)[:, [1, 5]]
     np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("log1p", [False, True])
+@pytest.mark.parametrize("stored", STORAGE.values(), ids=STORAGE)
+def test_a_file_looked_at_in_small_parts_gives_the_same_levels_and_genes(stored, log1p, tmp_path, monkeypatch):
+    source = _write(tmp_path, stored(_counts(30) if log1p else _levels(30)))
+    whole = Expression.for_source(source, top=3, log1p=log1p)
+    expected = whole.read(source).values
+    monkeypatch.setattr(blocks, "SLAB_BYTES", 100)
+    parts = Expression.for_source(source, top=3, log1p=log1p)
+    assert parts.names == whole.names
+    np.testing.assert_array_equal(parts.read(source).values, expected)
 
 
 def test_a_layer_is_read_by_name(tmp_path):

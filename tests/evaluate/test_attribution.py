@@ -1,7 +1,6 @@
 """What a claim loses without a region is what two full readings give, region by region; and figures only where there are samples enough."""
 
 import dataclasses
-import json
 
 import nibabel
 import numpy as np
@@ -11,9 +10,8 @@ import torch
 from scipy.stats import false_discovery_control, wilcoxon
 
 from bridge.data.cohort import Cohort
-from bridge.evaluate import attribution_files
 from bridge.evaluate.attribution import Attribution, attribute, attribution_rows, mentions, token_span
-from bridge.evaluate.attribution_files import attribute_bundle, claim_table, feature_effects, set_table, words, write_attribution
+from bridge.evaluate.attribution_files import claim_table, feature_effects, set_table, words, write_attribution
 from bridge.evaluate.gene_sets import feature_sets, read_gmt
 from bridge.evaluate.likelihood import answer_nll, report_examples, token_nll, true_reports
 from bridge.evaluate.retrieval import retrieval_scores
@@ -35,10 +33,9 @@ def values_of(bridge, cohort, rows):
 def likelihood_by_hand(bridge, values, text, entity):
     """Log-probability of the tokens whose letters lie in the first mention of the entity, from the logits of the whole sequence."""
     prompt = Prompt(bridge.language.tokenizer, bridge.template)
-    asked, answered = prompt.question(REPORT_ASK[0]), prompt.answer(text)
-    ids = torch.tensor([asked + answered])
+    answered = prompt.answer(text)
     with torch.inference_mode():
-        logits = bridge(values, ids, torch.ones_like(ids, dtype=torch.bool)).logits[0, -len(answered) - 1 : -1].log_softmax(dim=-1)
+        logits = bridge(values, prompt.opening, [[prompt.example(REPORT_ASK[0], text)]])[0].log_softmax(dim=-1)
     start, total = text.index(entity), 0.0
     for number, token in enumerate(answered[:-1]):
         begin, end = (len(bridge.language.tokenizer.decode(answered[:count])) for count in (number, number + 1))
@@ -114,10 +111,9 @@ def test_the_likelihood_of_an_answer_is_the_mean_over_its_tokens_and_the_end(bri
     tokens = token_nll(bridge, values, examples, batch_size=2)
     assert [len(nll) for nll in tokens] == [sum(label >= 0 for label in labels) for _, labels in examples]
     np.testing.assert_allclose(answer_nll(bridge, values, examples), [nll.mean() for nll in tokens], atol=1e-5)
-    ids, labels = (torch.tensor([each]) for each in examples[0])
     one = {modality: column[:1] for modality, column in values.items()}
     with torch.inference_mode():
-        expected = bridge(one, ids, torch.ones_like(ids, dtype=torch.bool), labels).loss
+        expected = torch.nn.functional.cross_entropy(*bridge(one, Prompt(bridge.language.tokenizer, bridge.template).opening, [examples[0:1]]))
     assert tokens[0].mean() == pytest.approx(float(expected), abs=1e-4)
 
 
@@ -224,7 +220,7 @@ def test_words_say_when_there_are_too_few_samples_and_how_many_are_needed():
     assert "2 groups of samples can reach p = 1 at best over 3 tests: p and q are left empty; 7 groups are needed" in words(few, set_table(few))
     changes = np.random.default_rng(0).normal([1, 0, 0], 0.3, (20, 3))
     many = made_up(changes, ("a",) * 20)
-    assert "Wilcoxon over 20 groups, Benjamini and Hochberg over 3 tests: 1 with q < 0.05" in words(many, set_table(many))
+    assert "Wilcoxon over 20 groups, Benjamini and Hochberg over 3 tests: 1 with q < 0.05 (a)" in words(many, set_table(many))
 
 
 def test_tables_hold_every_set_and_every_claim():
@@ -265,48 +261,32 @@ def test_sets_without_any_gene_of_the_input_are_refused():
         feature_sets(("MBP",), "gene", {"a": ("ENSG00000197971",)})
 
 
-@pytest.fixture
-def reports(monkeypatch):
-    """The true reports in place of what an untrained model writes."""
-
-    def use(cohort):
-        rows = cohort.rows("test")
-        monkeypatch.setattr(attribution_files, "generate", lambda bridge, values, asked, **_: true_reports(cohort, rows))
-
-    return use
+def attributed(bridge, cohort, rows=ROWS, **sets):
+    """Attribution of the true reports."""
+    return {modality: attribute(bridge, cohort, rows, modality, sets=sets.get(modality)) for modality in bridge.projectors}
 
 
-def test_a_bundle_writes_tables_and_words(bridge, tiny_cohort, tmp_path, reports, capsys):
-    reports(tiny_cohort)
-    found = attribute_bundle(bridge, tiny_cohort, tmp_path, limit=99)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "attribution.json",
-        "attribution_brain.parquet",
-        "attribution_claims.parquet",
-        "attribution_gene.parquet",
-    ]
+def test_tables_and_words_are_written(bridge, tiny_cohort, tmp_path):
+    found = attributed(bridge, tiny_cohort)
+    written = write_attribution(found, bridge, tiny_cohort, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["attribution_brain.parquet", "attribution_claims.parquet", "attribution_gene.parquet"]
     table = pd.read_parquet(tmp_path / "attribution_brain.parquet")
     assert table["set"].tolist() == list(REGIONS)
     assert table["n"].tolist() == [4] * 10
     assert table["p"].isna().all()
+    pd.testing.assert_frame_equal(written["brain"].table, table, check_dtype=False)
     claims = pd.read_parquet(tmp_path / "attribution_claims.parquet")
     assert len(claims) == 10 * len(found["brain"].claims) + len(found["gene"].claims)
-    summary = json.loads((tmp_path / "attribution.json").read_text())
-    assert "4 groups of samples can reach p = 1 at best over 10 tests" in summary["brain"]["words"]
-    assert summary["gene"]["words"] in capsys.readouterr().out
+    assert "4 groups of samples can reach p = 1 at best over 10 tests" in written["brain"].words
+    assert (written["brain"].effect.shape, written["gene"].effect, written["brain"].mapped) == ((10,), None, False)
 
 
-def test_a_model_that_claims_nothing_leaves_empty_tables(bridge, tiny_cohort, tmp_path):
-    attribute_bundle(bridge, tiny_cohort, tmp_path, limit=2, max_new_tokens=2)
+def test_without_claims_the_tables_are_empty(bridge, tiny_cohort, tmp_path):
+    silent = {modality: attribute(bridge, tiny_cohort, ROWS[:2], modality, texts=["", ""]) for modality in bridge.projectors}
+    written = write_attribution(silent, bridge, tiny_cohort, tmp_path)
     assert pd.read_parquet(tmp_path / "attribution_brain.parquet")["effect"].isna().all()
     assert pd.read_parquet(tmp_path / "attribution_claims.parquet").empty
-
-
-def test_gene_sets_that_no_input_has_are_refused_before_anything_is_written(bridge, tiny_cohort, tmp_path):
-    (tmp_path / "sets.gmt").write_text("myelin\t\tMBP\n")
-    with pytest.raises(ValueError, match=r"no modality has a gene of its 1 sets; named features are in \['brain'\]"):
-        attribute_bundle(bridge, tiny_cohort, tmp_path / "out", gene_sets=str(tmp_path / "sets.gmt"))
-    assert not (tmp_path / "out").exists()
+    assert "0 claims of 0 samples" in written["brain"].words
 
 
 def rebuilt(cohort, encoder, modality="brain"):
@@ -316,7 +296,7 @@ def rebuilt(cohort, encoder, modality="brain"):
     return Cohort.assemble(cohort.table.obs, given, facts=cohort.facts, normalise={"brain": "global"}, source="tiny")
 
 
-def test_regions_come_back_as_a_brain_map(make_bridge, tiny_cohort, tmp_path, reports):
+def test_regions_come_back_as_a_brain_map(make_bridge, tiny_cohort, tmp_path):
     labels = np.zeros((4, 3, 3), dtype=np.int16)
     labels.ravel()[: len(REGIONS)] = np.arange(11, 21)
     image = nibabel.Nifti1Image(labels, np.diag([2.0, 2, 2, 1]))
@@ -325,30 +305,31 @@ def test_regions_come_back_as_a_brain_map(make_bridge, tiny_cohort, tmp_path, re
     cohort = rebuilt(tiny_cohort, BrainVolume(atlas=str(tmp_path / "atlas.nii.gz"), names=REGIONS, provenance={"space": "MNI152"}))
     bridge = make_bridge()
     bridge.encoders["brain"] = cohort.encoder("brain")
-    reports(cohort)
-    found = attribute_bundle(bridge, cohort, tmp_path / "out", limit=99)
-    effect = pd.read_parquet(tmp_path / "out" / "attribution_brain.parquet")["effect"].to_numpy()
+    found = attributed(bridge, cohort)
+    written = write_attribution(found, bridge, cohort, tmp_path / "out")["brain"]
+    assert written.mapped
+    assert written.words.endswith("Brain map: attribution_brain.nii.gz.")
     drawn = nibabel.load(tmp_path / "out" / "attribution_brain.nii.gz").get_fdata()
-    np.testing.assert_allclose(drawn[labels > 0], effect[labels[labels > 0] - 11], atol=1e-3 * np.ptp(effect))
+    np.testing.assert_allclose(drawn[labels > 0], written.effect[labels[labels > 0] - 11], atol=1e-3 * np.ptp(written.effect))
     assert not drawn[labels == 0].any()
     (tmp_path / "atlas.nii.gz").unlink()
-    write_attribution({"brain": found["brain"]}, bridge, cohort, tmp_path / "again")
-    assert "No brain map: the label image" in json.loads((tmp_path / "again" / "attribution.json").read_text())["brain"]["words"]
+    again = write_attribution({"brain": found["brain"]}, bridge, cohort, tmp_path / "again")["brain"]
+    assert "No brain map: the label image" in again.words
+    assert not again.mapped
     assert not (tmp_path / "again" / "attribution_brain.nii.gz").exists()
 
 
-def test_genes_of_a_set_come_back_in_the_var_of_the_cohort(make_bridge, tiny_cohort, tmp_path, reports):
+def test_genes_of_a_set_come_back_in_the_var_of_the_cohort(make_bridge, tiny_cohort, tmp_path):
     genes = [f"GENE{number}" for number in range(len(REGIONS))]
     cohort = rebuilt(tiny_cohort, Expression(names=genes, modality="brain"))
     counts = pd.DataFrame(np.zeros((cohort.table.n_obs, 11)), index=cohort.table.obs_names, columns=["OTHER", *genes])
     table = type(cohort.table)(counts, obs=cohort.table.obs, obsm=dict(cohort.table.obsm), uns=dict(cohort.table.uns))
     cohort = Cohort(table, "with genes")
-    (tmp_path / "sets.gmt").write_text("one\t\tGENE0\tGENE1\ntwo\t\tGENE1\tGENE2\tABSENT\n")
+    sets = {"one": ("GENE0", "GENE1"), "two": ("GENE1", "GENE2", "ABSENT")}
     bridge = make_bridge()
     bridge.encoders["brain"] = cohort.encoder("brain")
     bridge.reference["training"]["regions"]["brain"] = genes
-    reports(cohort)
-    attribute_bundle(bridge, cohort, tmp_path / "out", limit=99, gene_sets=str(tmp_path / "sets.gmt"))
+    write_attribution(attributed(bridge, cohort, brain=sets), bridge, cohort, tmp_path / "out")
     written = pd.read_parquet(tmp_path / "out" / "attribution_brain.parquet")
     assert written["n_features"].tolist() == [2, 2]
     var = Cohort.read(tmp_path / "out" / "attribution.h5ad").table.var["attribution_brain"]

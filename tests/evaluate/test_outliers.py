@@ -1,5 +1,6 @@
 """Detectors agree with scikit-learn, see what differs from training and only that, and are undefined where nothing can be scored."""
 
+import nibabel
 import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf, ledoit_wolf_shrinkage
@@ -9,14 +10,16 @@ from sklearn.neighbors import NearestNeighbors
 from bridge.evaluate.detectors import Mahalanobis, Neighbours, Norm, Presence, ledoit_wolf
 from bridge.evaluate.outlier_sets import (
     absent_modality,
+    label_images,
     noise,
     other_atlas,
+    other_order,
     outlier_sets,
     projector_inputs,
-    resampled_atlas,
     shuffled_features,
 )
 from bridge.evaluate.outliers import DETECTORS, MahalanobisApart, NeighboursApart, ood_scores, ood_table, threshold
+from encoders.brain_volume import BrainVolume
 
 MIXING = np.random.default_rng(9).normal(size=(3, 20))
 
@@ -89,9 +92,10 @@ def test_scores_depend_on_the_training_rows_and_the_sample_alone(kind):
     assert kind is Presence or not np.allclose(moved.scores(TEST), detector.scores(TEST))
 
 
-def test_shuffled_features_another_atlas_and_noise_are_told_from_real_inputs_of_the_same_size():
-    found = table(TRAIN, TEST, outlier_sets(TRAIN, TEST))
-    for name in ("brain shuffled", "brain noise", "brain other atlas"):
+def test_shuffled_features_another_order_another_atlas_and_noise_are_told_from_real_inputs_of_the_same_size():
+    labels = np.repeat(np.arange(21), 48).reshape(-1, 4, 4)  # slabs of equal size, the first of them outside
+    found = table(TRAIN, TEST, outlier_sets(TRAIN, TEST, images={"brain": labels}))
+    for name in ("brain shuffled", "brain other order", "brain noise", "brain other atlas"):
         assert found[name, "auroc", "mahalanobis"]["value"] > 0.95
         assert found[name, "auroc", "mahalanobis"]["low"] > 0.9
         assert found[name, "detected", "mahalanobis"]["value"] > 0.8
@@ -148,7 +152,7 @@ def test_every_row_fits_a_benchmark_record(tmp_path):
     record = results.Record("reports", tmp_path)
     for row in ood_table(TRAIN, TEST, outlier_sets(TRAIN, TEST), resamples=5):
         record.row(**row)
-    assert len({(row.direction, row.metric, row.method) for row in record.rows}) == len(record.rows) == 4 * (1 + 2 * 7)
+    assert len({(row.direction, row.metric, row.method) for row in record.rows}) == len(record.rows) == 4 * (1 + 2 * 8)
 
 
 def test_a_threshold_comes_from_samples_the_detector_was_not_fitted_on():
@@ -199,25 +203,41 @@ def test_noise_has_the_mean_and_variance_of_each_feature_and_no_correlation():
     assert np.isnan(noise(np.full((1, 20), np.nan), TRAIN["brain"])).all()
 
 
-def test_another_atlas_moves_every_region_in_the_same_way_for_all_samples():
-    moved = other_atlas(np.tile(np.arange(20.0), (3, 1)))
+def test_another_order_moves_every_feature_in_the_same_way_for_all_samples():
+    moved = other_order(np.tile(np.arange(20.0), (3, 1)))
     assert (moved == moved[0]).all()
     assert sorted(moved[0]) == list(range(20))
     assert (moved[0] != np.arange(20)).all()
 
 
-def test_another_parcellation_averages_what_lies_under_its_regions():
-    labels = np.array([1, 1, 4, 4, 4, 9, 9, 0]).reshape(8, 1, 1)
-    other = np.array([3, 3, 3, 3, 5, 5, 0, 8]).reshape(8, 1, 1)
-    values = np.array([[1.0, 2.0, 5.0], [np.nan, 2.0, 5.0], [np.nan, np.nan, np.nan]])
-    found = resampled_atlas(values, labels, other)
-    assert found[0].tolist() == [1.5, 1.5, 3.5]  # regions 3 and 5 of the other for three places; 8 lies outside
-    assert found[1].tolist() == [2.0, 2.0, 3.5]
-    assert np.isnan(found[2]).all()
-    with pytest.raises(ValueError, match="3 labels for 2 regions"):
-        resampled_atlas(values[:, :2], labels, other)
-    with pytest.raises(ValueError, match="overlaps"):
-        resampled_atlas(values, labels, np.where(labels == 0, 1, 0))
+def test_another_atlas_averages_what_lies_under_its_regions():
+    labels = np.repeat([1, 2, 3, 0], 40).reshape(8, 10, 2)
+    values = np.array([[1.0, 2.0, 5.0], [np.nan, 2.0, 2.0], [4.0, 4.0, 4.0], [np.nan, np.nan, np.nan]])
+    found = other_atlas(values, labels, seed=0)
+    assert found.shape == values.shape
+    assert ((found[0] > 1) & (found[0] < 5)).any()  # a region of the other atlas lies over two of this one's
+    assert (found[:3].min(axis=1) >= np.nanmin(values[:3], axis=1)).all()
+    assert (found[:3].max(axis=1) <= np.nanmax(values[:3], axis=1)).all()
+    np.testing.assert_allclose(found[2], 4)
+    assert np.isnan(found[3]).all()
+    assert not np.array_equal(found[0], other_atlas(values, labels, seed=1)[0])
+
+
+def test_a_region_of_the_other_atlas_without_a_voxel_is_missing():
+    found = other_atlas(np.arange(6.0)[None], np.arange(1, 7).reshape(6, 1, 1), seed=3)[0]
+    drawn = np.random.default_rng(3).integers(6, size=6)
+    assert np.isnan(found).sum() == 6 - len(set(drawn.tolist())) > 0  # drawn twice: one of the two has no voxel
+
+
+def test_the_regions_of_a_label_image_are_numbered_as_the_features_are(make_bridge, tmp_path):
+    codes = np.array([0, 7, 3, 7, 9, -1], dtype=np.int16).reshape(6, 1, 1)
+    nibabel.save(nibabel.Nifti1Image(codes, np.diag([2.0, 2, 2, 1])), tmp_path / "atlas.nii.gz")
+    bridge = make_bridge()
+    assert label_images(bridge) == {}
+    bridge.encoders["brain"] = BrainVolume(atlas=str(tmp_path / "atlas.nii.gz"), names=("b", "a"), indices=(7, 3), provenance={"space": "MNI152"})
+    assert label_images(bridge)["brain"].ravel().tolist() == [0, 1, 2, 1, 0, 0]
+    (tmp_path / "atlas.nii.gz").unlink()
+    assert label_images(bridge) == {}
 
 
 def test_projector_inputs_are_the_encoders_tokens_with_gaps_where_they_are_absent(bridge, tiny_cohort):

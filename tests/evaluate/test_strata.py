@@ -1,13 +1,12 @@
 """Retrieval inside strata: against torchmetrics and against drawn galleries, and what it says where a confound is planted."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from scipy.stats import rankdata
 from torchmetrics.retrieval import RetrievalHitRate
 
-from bridge.evaluate.strata import confounds, strata_of, within_strata
+from bridge.evaluate.strata import strata_of, within_strata
 
 SITES = np.repeat(["a", "b", "c", "d"], [40, 30, 20, 10])
 
@@ -105,14 +104,6 @@ def test_a_number_of_many_values_is_cut_at_its_quantiles():
 def test_names_and_numbers_of_few_values_are_strata_as_they_are():
     assert strata_of(["x", "y", None, "x ", "", "z"]).tolist() == [0, 1, -1, 0, -1, 2]
     assert strata_of([3, 1, 3, np.nan]).tolist() == [0, 1, 0, -1]
-
-
-def test_every_column_that_is_asked_for_has_its_scores():
-    obs = pd.DataFrame({"site": pd.Categorical(SITES), "year": np.random.default_rng(0).permutation(100)})
-    found = confounds(similar(site=5, own=0), obs, ["site", "year"], k=5)
-    assert found["site"]["confound_share"] > found["year"]["confound_share"]
-    with pytest.raises(ValueError, match="no column 'scanner' in obs, expected some of \\['site', 'year'\\]"):
-        confounds(similar(), obs, ["scanner"])
 
 
 @pytest.mark.parametrize(("strata", "k", "message"), [(SITES[:9], 5, "found 9 strata for a similarity of \\(100, 100\\)"), (SITES, 0, "field k: found 0")])

@@ -6,7 +6,20 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from bridge.language.llm import LLM, Lora, add_lora, base_model, ensure_pad_token, fingerprint, load_llm, resolve_dtype, wearing
+from bridge.language import quantise
+from bridge.language.attention import Segments
+from bridge.language.llm import (
+    LLM,
+    Lora,
+    add_lora,
+    base_model,
+    ensure_pad_token,
+    fingerprint,
+    load_llm,
+    resolve_dtype,
+    stored_fingerprint,
+    wearing,
+)
 
 KINDS = {
     "LLaMA 2, multi-head": {"form": "llama-2", "key_value_heads": 4},
@@ -207,3 +220,49 @@ class Trap:
 
     def __reduce__(self):
         return pytest.fail, ("code from a checkpoint was run",)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_the_files_of_a_checkpoint_have_the_fingerprint_of_the_model_in_them(kind, tiny_llm):
+    """By which a bundle made over four-bit weights loads over the whole ones."""
+    language = load_llm(LLM(str(tiny_llm(**kind)), dtype="bfloat16"))
+    assert stored_fingerprint(tiny_llm(**kind), language.model.config) == fingerprint(language)
+
+
+def test_a_tied_head_is_the_table_in_the_files_too(tiny_llm, tmp_path):
+    language = load_llm(tiny_llm())
+    language.model.config.tie_word_embeddings = True
+    language.model.tie_weights()
+    language.model.save_pretrained(tmp_path)
+    language.tokenizer.save_pretrained(tmp_path)
+    again = load_llm(tmp_path)
+    assert stored_fingerprint(tmp_path, again.model.config) == fingerprint(again)
+
+
+def test_a_checkpoint_that_lacks_a_weight_has_no_fingerprint(tiny_llm, tmp_path):
+    (tmp_path / "config.json").write_bytes((tiny_llm() / "config.json").read_bytes())
+    with pytest.raises(ValueError, match=r"weight 'lm_head.weight' is in none of its model\*.safetensors"):
+        stored_fingerprint(tmp_path, load_llm(tiny_llm()).model.config)
+
+
+def test_four_bits_need_a_card_and_a_package(tiny_llm, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"field quantise: found 'nf4' and no CUDA card, expected one") as refused:
+        load_llm(LLM(str(tiny_llm()), quantise="nf4"))
+    assert "\n" not in str(refused.value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(quantise.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"'nf4' needs the package bitsandbytes; install it with: pip install 'neuro-omics-bridge\[gpu\]'"):
+        load_llm(LLM(str(tiny_llm()), dtype="float32", quantise="nf4"))
+
+
+def test_compiled_layers_give_what_layers_give_for_rows_of_any_segments(tiny_llm, monkeypatch):
+    """With the graphs run as they were caught: what the code generator makes of them is torch's."""
+    compiled = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **settings: compiled(self, backend="eager", **settings))
+    folder = str(tiny_llm(layers=1))
+    plain, fast = load_llm(LLM(folder)).model, load_llm(LLM(folder, compile=True)).model
+    for lengths in ((3, 5), (9, 2, 4), (7,)):
+        row, segments = torch.randn(1, sum(lengths), 32), Segments(lengths, (-1,) * len(lengths))
+        one, other = (model.model(inputs_embeds=row, use_cache=False, **segments.inputs()).last_hidden_state for model in (plain, fast))
+        assert torch.allclose(one, other, atol=1e-5)

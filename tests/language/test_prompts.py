@@ -31,7 +31,7 @@ def special_ids(prompt, ids):
 
 def test_a_chat_template_frames_the_question_as_the_model_was_taught(make_prompt):
     prompt = make_prompt("llama-3")
-    assert text_of(prompt, prompt.question(ASK)) == (
+    assert text_of(prompt, prompt.opening + prompt.question(ASK)) == (
         f"<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n{SYSTEM}<|eot_id|>"
         f"<|start_header_id|>user<|end_header_id|>\n\n{ASK}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
     )
@@ -42,24 +42,24 @@ def test_the_ids_of_the_parts_are_those_of_the_whole_template(make_prompt):
     prompt = make_prompt("chatml")
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": ASK}, {"role": "assistant", "content": ANSWER}]
     whole = prompt.tokenizer.apply_chat_template(messages, tokenize=False)
-    ids, _ = prompt.example(ASK, ANSWER)
+    ids = prompt.opening + prompt.example(ASK, ANSWER).ids
     assert text_of(prompt, ids) + "\n" == whole
     assert special_ids(prompt, ids) == special_ids(prompt, prompt.tokenizer(whole, add_special_tokens=False)["input_ids"])
 
 
 def test_the_form_of_me_llama_is_exact(make_prompt):
     prompt = make_prompt("llama-3", "me-llama")
-    ids, _ = prompt.example(ASK, ANSWER)
+    ids = prompt.opening + prompt.example(ASK, ANSWER).ids
     assert text_of(prompt, ids) == f"<|begin_of_text|>Human: \n{ASK}\n\nAssistant: \n{ANSWER}<|eot_id|>"
 
 
 def test_a_model_without_a_chat_template_gets_the_form_of_me_llama(make_prompt):
     prompt = make_prompt("llama-2")
-    ids, _ = prompt.example(ASK, ANSWER)
-    assert ids == Prompt(prompt.tokenizer, "me-llama").example(ASK, ANSWER)[0]
+    ids = prompt.opening + prompt.example(ASK, ANSWER).ids
+    assert prompt.example(ASK, ANSWER) == Prompt(prompt.tokenizer, "me-llama").example(ASK, ANSWER)
     assert special_ids(prompt, ids) == [prompt.tokenizer.bos_token_id, prompt.tokenizer.eos_token_id]
     # Encoded as one text: SentencePiece would put a space before each part that is encoded by itself.
-    assert prompt.question(ASK) == prompt.tokenizer(f"Human: \n{ASK}\n\nAssistant: \n")["input_ids"]
+    assert prompt.opening + prompt.question(ASK) == prompt.tokenizer(f"Human: \n{ASK}\n\nAssistant: \n")["input_ids"]
 
 
 def test_plain_is_the_text_alone(make_prompt):

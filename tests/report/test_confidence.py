@@ -5,8 +5,12 @@ import pytest
 import torch
 from tiny_checkpoints import FORMS, tiny_tokenizer
 
+from bridge.data.batch import IGNORE, Turn
 from bridge.language.prompts import Prompt
-from bridge.report.confidence import Generation, claim_confidence, pieces
+from bridge.report import decode
+from bridge.report import generate as generate_module
+from bridge.report.confidence import Generation, claim_confidence, pieces, token_probabilities
+from bridge.report.decode import greedy
 from bridge.report.generate import generate, generated
 from bridge.report.schema import Claim
 
@@ -27,34 +31,32 @@ def test_the_texts_alone_are_those_of_the_generations(bridge, values):
 
 
 def test_a_probability_is_that_of_the_models_own_logits_at_the_token_it_wrote(bridge, values, monkeypatch):
-    seen, run = [], bridge.llm.generate
-
-    def watched(**inputs):
-        written = run(**inputs, return_dict_in_generate=True, output_logits=True)
-        seen.append((written.sequences, torch.stack(written.logits, dim=1)))
-        return written.sequences
-
-    monkeypatch.setattr(bridge.llm, "generate", watched)
+    seen = []
+    monkeypatch.setattr(decode, "token_probabilities", lambda scores, chosen: seen.append((scores, chosen)) or token_probabilities(scores, chosen))
     for constrain in (False, True):
+        seen.clear()
         found = generated(bridge, values, ["Report."] * 4, max_new_tokens=6, constrain=constrain)
-        sequences, logits = seen[-1]
-        expected = logits.softmax(dim=-1).gather(2, sequences[..., None])[..., 0]
+        prompt = Prompt(bridge.language.tokenizer)
         for row, generation in enumerate(found):
-            np.testing.assert_allclose(generation.probabilities, expected[row, : len(generation.probabilities)], rtol=1e-5)
+            written = [chosen[row] for _, chosen in seen if len(chosen) == 4]
+            turn = Turn([*prompt.question("Report."), *written], [IGNORE] * len(prompt.question("Report.")) + written)
+            with torch.inference_mode():
+                logits, targets = bridge({name: column[row : row + 1] for name, column in values.items()}, prompt.opening, [[turn]])
+            expected = logits.softmax(dim=-1).gather(1, targets[:, None])[:, 0].tolist()
             assert len(generation.probabilities) > 0
+            assert list(generation.probabilities) == pytest.approx(expected[: len(generation.probabilities)], rel=1e-3)
 
 
-def test_what_stands_after_the_end_token_has_no_probability(bridge, values, monkeypatch):
+def test_the_probability_of_a_token_is_its_share_of_all():
+    scores = torch.tensor([[1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 100.0, 0.0]], dtype=torch.bfloat16)
+    assert token_probabilities(scores, [3, 2]) == pytest.approx([0.25, 1.0])
+
+
+def test_the_end_token_adds_no_token_and_no_probability(bridge, values, monkeypatch):
     end = bridge.language.tokenizer.eos_token_id
-    run = bridge.llm.generate
-
-    def ended(**inputs):
-        written = run(**inputs)
-        written[:, 2] = end
-        return written
-
-    monkeypatch.setattr(bridge.llm, "generate", ended)
-    assert [len(generation.tokens) for generation in generated(bridge, values, ["Report."] * 4, max_new_tokens=6)] == [2] * 4
+    monkeypatch.setattr(generate_module, "greedy", lambda written, scores: [end] * len(written) if len(written[0]) == 2 else greedy(written, scores))
+    found = generated(bridge, values, ["Report."] * 4, max_new_tokens=6)
+    assert [(len(generation.tokens), len(generation.probabilities)) for generation in found] == [(2, 2)] * 4
 
 
 @pytest.mark.parametrize("form", FORMS)

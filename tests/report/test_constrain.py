@@ -80,18 +80,16 @@ def written(tokenizer, names, wish, steps, seed):
     """Tokens that a model with random logits writes, when it wishes for a text."""
     generator = torch.Generator().manual_seed(seed)
     wished = tokenizer(wish, add_special_tokens=False)["input_ids"]
-    ids = torch.zeros((1, 0), dtype=torch.long)
+    ids = []
     for step in range(steps):
         scores = torch.randn((1, len(tokenizer)), generator=generator)
         if step < len(wished):
             scores[0, wished[step]] = 10
-        left = names(ids, scores)
-        token = left.argmax(dim=1)
-        assert torch.isfinite(left).sum() == 1
-        if int(token) == tokenizer.eos_token_id:
+        (token,) = names([ids], scores)
+        if token == tokenizer.eos_token_id:
             break
-        ids = torch.cat([ids, token[None]], dim=1)
-    return tokenizer.decode(names.finished(ids[0].tolist()), skip_special_tokens=True)
+        ids.append(token)
+    return tokenizer.decode(names.finished(ids), skip_special_tokens=True)
 
 
 WISHES = (
@@ -167,11 +165,12 @@ def test_a_model_made_to_list_regions_lists_known_ones(bridge, tiny_cohort, monk
     begun = tokenizer("Highest in the", add_special_tokens=False)["input_ids"]
     forced = KnownNames.__call__
 
-    def begin(self, ids, scores):
-        if ids.shape[1] < len(begun):
-            scores = torch.full_like(scores, -5.0)
-            scores[:, begun[ids.shape[1]]] = 5.0
-        return forced(self, ids, scores)
+    def begin(self, written, scores):
+        scores = scores.clone()
+        for row, ids in enumerate(written):
+            if len(ids) < len(begun):
+                scores[row], scores[row, begun[len(ids)]] = -5.0, 5.0
+        return forced(self, written, scores)
 
     monkeypatch.setattr(KnownNames, "__call__", begin)
     values = {modality: torch.from_numpy(tiny_cohort.values(modality)[:3]) for modality in tiny_cohort.modalities}

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from bridge.data.cohort import Cohort
+from bridge.language.packing import embedded
 from bridge.language.prompts import Prompt
 from bridge.language.subject import subjects
 from bridge.report import write
@@ -14,8 +15,6 @@ from bridge.report.generate import generate
 from bridge.report.render import to_json, to_markdown
 from bridge.report.schema import Report, Verdict
 from bridge.report.write import read_input, subject_of, write_report
-
-CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 
 
 @pytest.fixture
@@ -43,15 +42,14 @@ def said(monkeypatch):
 @pytest.fixture
 def asked(bridge, monkeypatch):
     """Every prompt that reaches the model, as text."""
-    prompts = []
-    inputs = bridge.inputs
+    texts = []
 
-    def watched(prefix, ids, mask):
-        prompts.extend(bridge.language.tokenizer.decode(row[real]) for row, real in zip(ids, mask, strict=True))
-        return inputs(prefix, ids, mask)
+    def watched(row, table, soft):
+        texts.append(bridge.language.tokenizer.decode([number for place, number in enumerate(row.ids) if place not in row.soft]))
+        return embedded(row, table, soft)
 
-    monkeypatch.setattr(bridge, "inputs", watched)
-    return prompts
+    monkeypatch.setattr("bridge.report.generate.embedded", watched)
+    return texts
 
 
 @pytest.fixture
@@ -205,36 +203,6 @@ def test_a_file_of_one_sample_needs_no_name(bridge, files, tiny_cohort):
     np.testing.assert_allclose(raw, tiny_cohort.raw("gene")[0], rtol=1e-6)
 
 
-def test_a_batch_of_reports_has_the_logits_of_each_report_alone(bridge, tiny_cohort, monkeypatch):
-    rows, questions = [0, 3, 5, 7, 8], ["Write the report.", "Report.", "Which regions of the brain map are highest?", "Eye?", "Write the report."]
-    values = {modality: torch.from_numpy(tiny_cohort.values(modality)[rows]) for modality in tiny_cohort.modalities}
-    seen = []
-    run = bridge.llm.generate
-
-    def watched(**inputs):
-        written = run(**inputs, return_dict_in_generate=True, output_logits=True)
-        seen.append(torch.stack(written.logits, dim=1))
-        return written.sequences
-
-    monkeypatch.setattr(bridge.llm, "generate", watched)
-    together = generate(bridge, values, questions, max_new_tokens=5)
-    alone = [generate(bridge, {name: column[row : row + 1] for name, column in values.items()}, [questions[row]], max_new_tokens=5)[0] for row in range(5)]
-    batch, singles = seen[0], seen[1:]
-    for row, single in enumerate(singles):
-        steps = 1 + agreed(batch[row], single[0])
-        torch.testing.assert_close(batch[row, :steps], single[0, :steps], **CLOSE)
-    assert together == alone or any(agreed(batch[row], single[0]) < single.shape[1] for row, single in enumerate(singles))
-
-
-def agreed(one, other):
-    """Steps whose greedy token is the same and not a tie: after a tie the two write different texts."""
-    length = min(len(one), len(other))
-    same = one[:length].argmax(dim=1) == other[:length].argmax(dim=1)
-    top = one[:length].topk(2, dim=1).values
-    clear = same & (top[:, 0] - top[:, 1] > 1e-3)
-    return int(clear.long().cumprod(dim=0).sum().clamp(max=length - 1))
-
-
 def test_the_size_of_the_batch_does_not_change_the_reports(bridge, tiny_cohort):
     values = {modality: torch.from_numpy(tiny_cohort.values(modality)[:5]) for modality in tiny_cohort.modalities}
     ask = ["Write the report."] * 5
@@ -243,21 +211,21 @@ def test_the_size_of_the_batch_does_not_change_the_reports(bridge, tiny_cohort):
 
 def test_a_zeroed_prefix_reaches_the_model_in_the_audit_and_is_the_same_for_every_input(bridge, tiny_cohort, monkeypatch):
     seen = []
-    inputs = bridge.inputs
-    monkeypatch.setattr(bridge, "inputs", lambda prefix, ids, mask: seen.append(prefix) or inputs(prefix, ids, mask))
+    monkeypatch.setattr("bridge.report.generate.embedded", lambda row, table, soft: seen.append(soft) or embedded(row, table, soft))
     for row in (0, 1):
         values = {modality: torch.from_numpy(tiny_cohort.values(modality)[row : row + 1]) for modality in tiny_cohort.modalities}
         seen.clear()
         generate(bridge, values, ["Report."], max_new_tokens=2, zeroed=True)
-        assert seen[0].mask.any()
-        assert not seen[0].values.any()
+        assert len(seen[0]) > 0
+        assert not seen[0].any()
 
 
 def test_another_input_gives_other_logits(bridge, tiny_cohort):
-    ids = torch.tensor([Prompt(bridge.language.tokenizer).question("Report.")])
+    prompt = Prompt(bridge.language.tokenizer)
+    turns = [[prompt.example("Report.", "All is well.")]]
     rows = [{modality: torch.from_numpy(tiny_cohort.values(modality)[row : row + 1]) for modality in tiny_cohort.modalities} for row in (0, 1)]
     with torch.inference_mode():
-        first, second = (bridge(values, ids, torch.ones_like(ids, dtype=torch.bool)).logits[0, -1] for values in rows)
+        first, second = (bridge(values, prompt.opening, turns)[0] for values in rows)
     assert not torch.allclose(first, second, atol=0.01)
 
 

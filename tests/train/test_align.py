@@ -50,8 +50,8 @@ def test_the_mean_r10_is_that_of_the_same_epoch(align, data, fit, monkeypatch):
 
 def test_every_text_is_encoded_once_however_many_epochs_and_runs(align, data, fit, monkeypatch):
     encoded = []
-    genuine = TextBank._encode
-    monkeypatch.setattr(TextBank, "_encode", lambda self, texts: encoded.extend(texts) or genuine(self, texts))
+    genuine = TextBank._tokens
+    monkeypatch.setattr(TextBank, "_tokens", lambda self, texts, **how: encoded.extend(texts) or genuine(self, texts, **how))
     batches = data(16)
     module = align(batches.cohort, text=TextSide(layers=(1,), pooling="last"))
     fit(module, batches, max_epochs=3)
@@ -68,10 +68,29 @@ def test_a_sample_without_one_side_takes_no_part_in_that_pair(align, data, fit):
     rows = batches.cohort.rows("train").tolist()  # sample 3 has no gene, sample 9 no clinical text
     whole, without = batches.batch(rows), batches.batch([row for row in rows if row not in (3, 9)])
     pair = ("gene", "clinical")
-    losses = [module.compare(pair, module.embed(batch), batch.groups) for batch in (whole, without)]
+    losses = [module.compare(pair, module.embed(batch), batch) for batch in (whole, without)]
     assert torch.isfinite(losses[0])
     assert torch.allclose(*losses)
     assert module.both(("brain", "anatomy"), module.embed(whole))[[3, 9]].all()  # their other sides are used
+
+
+@pytest.mark.parametrize("loss", ["info_nce", "sigmoid"])
+def test_samples_of_the_very_same_text_belong_together_where_the_config_says_so(align, data, fit, loss):
+    batches = data(16)
+    table, rows = batches.cohort.table.obs, batches.cohort.rows("train")
+    table["anatomy"] = table["anatomy"].astype(str)
+    table.loc[table.index[rows[4]], "anatomy"] = batches.cohort.text("anatomy")[rows[0]]
+    pulls = {}
+    for targets in ("pairs", "same_text"):
+        module = align(batches.cohort, pairs={"gene~brain": 1.0} | PAIRS, loss=loss, targets=targets)
+        fit(module, batches, max_steps=1)
+        batch = batches.batch(rows.tolist())
+        embeddings = {name: (torch.eye(16, requires_grad=True), present) for name, (_, present) in module.embed(batch).items()}
+        module.bridge.space.trained_part = lambda vectors: vectors
+        assert list(module.labels) == ([("brain", "anatomy")] if targets == "same_text" else [])
+        pulls[targets] = torch.autograd.grad(module.compare(("brain", "anatomy"), embeddings, batch), embeddings["brain"][0])[0][0]
+    assert pulls["pairs"][4] > 0 > pulls["same_text"][4]  # the gradient pushes from the text of sample 4, or pulls to it
+    assert (torch.stack(list(pulls.values()))[:, [2, 3]] > 0).all()
 
 
 def test_a_pair_that_a_batch_lacks_is_passed_over(align, data, fit):
@@ -166,7 +185,12 @@ def test_a_pair_that_names_no_two_sides_is_refused_before_the_llm_is_loaded(tiny
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"), [({"pairs": {}}, "field pairs: found none"), ({"pairs": PAIRS, "loss": "hinge"}, "field loss: found 'hinge'")]
+    ("settings", "message"),
+    [
+        ({"pairs": {}}, "field pairs: found none"),
+        ({"pairs": PAIRS, "loss": "hinge"}, "field loss: found 'hinge'"),
+        ({"pairs": PAIRS, "targets": "all"}, "field targets: found 'all'"),
+    ],
 )
 def test_no_pairs_and_unknown_losses_are_refused(tiny_cohort, projectors, settings, message):
     with pytest.raises(ValueError, match=message):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bridge.bundle import load, save
-from bridge.data.batch import IGNORE
+from bridge.data.batch import IGNORE, Turn
 from bridge.data.cohort import Cohort
 from bridge.language.llm import LLM, Lora, base_model
 from bridge.language.prompts import Prompt
@@ -95,7 +95,7 @@ def test_stage_1_and_its_text_adapter_go_on_into_the_bundle_of_stage_2(align, tu
 
 def test_what_is_asked_and_hidden_depends_on_seed_epoch_and_row_alone(asked):
     once, again, backwards = asked(ROWS), asked(ROWS), asked(ROWS[::-1])
-    assert torch.equal(once.input_ids, again.input_ids)
+    assert once.turns == again.turns
     for modality in ("gene", "brain"):
         assert _hidden(once, modality) == _hidden(again, modality) == _hidden(backwards, modality)[::-1]
     assert _texts(once) == _texts(backwards)[::-1]
@@ -113,24 +113,23 @@ def test_at_most_one_modality_of_a_sample_is_hidden_and_none_in_validation(asked
 def test_labels_are_the_answer_and_its_end_alone(asked, tune, data):
     batch = asked(ROWS)
     prompt = Prompt(tune(data(4).cohort).prompt.tokenizer)
-    for ids, mask, labels in zip(batch.input_ids, batch.mask, batch.labels, strict=True):
-        answer = labels != IGNORE
-        assert answer.any()
-        assert torch.equal(ids[answer], labels[answer])
-        assert mask[answer].all()
-        first = int(answer.nonzero()[0])
-        assert answer[first : int(mask.sum())].all()  # in one piece, up to the end
-        assert ids[mask][-1] == prompt.tokenizer.eos_token_id
+    assert batch.opening == prompt.opening
+    for (turn,) in batch.turns:
+        answered = [label for label in turn.labels if label != IGNORE]
+        assert answered
+        assert turn.labels == [IGNORE] * (len(turn.ids) - len(answered)) + answered  # in one piece, up to the end
+        assert turn.ids[-len(answered) :] == answered
+        assert turn.ids[-1] == prompt.tokenizer.eos_token_id
 
 
 def test_an_answer_that_does_not_fit_is_an_error_not_a_cut(asked):
-    with pytest.raises(ValueError, match=r"expected at most 12; raise max_length or shorten"):
+    with pytest.raises(ValueError, match=r"expected at most 12; raise max_tokens or shorten"):
         asked(ROWS, max_tokens=12)
 
 
 def test_a_step_without_any_label_is_counted_and_changes_nothing(tune, data, fit, weights, monkeypatch):
     genuine = Prompt.example
-    monkeypatch.setattr(Prompt, "example", lambda self, *args, **kwargs: (ids := genuine(self, *args, **kwargs)[0], [IGNORE] * len(ids)))
+    monkeypatch.setattr(Prompt, "example", lambda self, *args, **kwargs: Turn(ids := genuine(self, *args, **kwargs).ids, [IGNORE] * len(ids)))
     batches = data(8)
     module = tune(batches.cohort)
     before = weights(module)
@@ -220,7 +219,7 @@ def test_a_blind_twin_reads_which_inputs_there_are_and_nothing_else(tune, asked,
     for blind in (False, True):
         module = tune(data(4).cohort, blind=blind).eval()
         with torch.no_grad():
-            found[blind] = [module.bridge.answer_logits(values, batch.input_ids, batch.mask, batch.labels)[0] for values in (batch.values, other, absent)]
+            found[blind] = [module.bridge(values, batch.opening, batch.turns)[0] for values in (batch.values, other, absent)]
     assert not torch.allclose(found[False][0], found[False][1], atol=1e-3)
     torch.testing.assert_close(found[True][0], found[True][1])
     assert not torch.allclose(found[True][0], found[True][2], atol=1e-3)
@@ -259,7 +258,7 @@ def test_activations_are_recomputed_and_give_the_same_gradients(tune, data, tiny
         calls = []
         layers[0].mlp.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         module.bridge.train()
-        logits, targets = module.bridge.answer_logits(batch.values, batch.input_ids, batch.mask, batch.labels)
+        logits, targets = module.bridge(batch.values, batch.opening, batch.turns)
         torch.nn.functional.cross_entropy(logits, targets).backward()
         assert len(calls) == 1 + checkpointing
         gradients.append({name: parameter.grad for name, parameter in module.named_parameters() if parameter.grad is not None})
@@ -291,4 +290,4 @@ def _hidden(batch, modality):
 
 
 def _texts(batch):
-    return [ids[mask].tolist() for ids, mask in zip(batch.input_ids, batch.mask, strict=True)]
+    return [[turn.ids for turn in asked] for asked in batch.turns]
