@@ -12,7 +12,7 @@ from bridge.data.batch import Turn
 from bridge.data.cohort import Cohort
 from bridge.language.latent import LatentText
 from bridge.language.llm import LanguageModel, base_model
-from bridge.language.packing import Row, answers, embedded, pack
+from bridge.language.packing import embedded, pack
 from bridge.project.base import Projector
 from bridge.project.prefix import Prefix
 from bridge.project.space import JOINT, SharedSpace
@@ -92,14 +92,6 @@ class SemanticBridge(nn.Module):
             raise ValueError(f"prefix: none of the modalities {list(self.projectors)} was given; give at least one, NaN where it is missing")
         return Prefix(torch.cat(parts, dim=1), torch.cat(masks, dim=1))
 
-    def packed(
-        self, values: dict[str, Float[Tensor, "batch _"]], opening: Sequence[int], turns: Sequence[Sequence[Turn]]
-    ) -> tuple[Row, Float[Tensor, "1 tokens width"]]:
-        """All samples in one row, as places and as the LLM's input; what a sample lacks takes no place."""
-        prefix = self.prefix(values)
-        row = pack(opening, prefix.mask.sum(dim=1).tolist(), turns)
-        return row, embedded(row, self.llm.get_input_embeddings(), prefix.values[prefix.mask])
-
     def forward(
         self, values: dict[str, Float[Tensor, "batch _"]], opening: Sequence[int], turns: Sequence[Sequence[Turn]]
     ) -> tuple[Float[Tensor, "answers vocabulary"], Int[Tensor, " answers"]]:
@@ -110,11 +102,12 @@ class SemanticBridge(nn.Module):
             opening: Tokens in front of the soft tokens.
             turns: Questions of each sample with their answers; those of one sample share its prefix.
         """
-        row, embeds = self.packed(values, opening, turns)
+        prefix = self.prefix(values)
+        row = pack(opening, prefix.mask.sum(dim=1).tolist(), turns)  # all samples in one row: what a sample lacks takes no place
+        embeds = embedded(row, self.llm.get_input_embeddings(), prefix.values[prefix.mask])
         model = base_model(self.llm)
         states = model.model(inputs_embeds=embeds, use_cache=False, **row.segments.inputs(embeds.device)).last_hidden_state
-        predicts, targets = answers(row, embeds.device)
-        return model.lm_head(states[0, predicts]), targets
+        return model.lm_head(states[0, row.predicts]), torch.tensor(row.targets, dtype=torch.long, device=embeds.device)
 
     def finite_trained(self) -> bool:
         """Whether every weight that a bundle would hold is finite, the adapters' among them."""

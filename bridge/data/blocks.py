@@ -35,14 +35,17 @@ class Blocks:
         buffer: Rows that are mixed at a time.
         block: Neighbouring rows that are read together.
         seed: Of the order.
+        rank: Which process this is, of
+        world: So many that share the order between them: each takes every so-manieth row of it, and reads no other.
     """
 
     epoch = 0
 
-    def __init__(self, read: Read, rows: Int[np.ndarray, " rows"], *, buffer: int, block: int = BLOCK, seed: int = 0):
+    def __init__(self, read: Read, rows: Int[np.ndarray, " rows"], *, buffer: int, block: int = BLOCK, seed: int = 0, rank: int = 0, world: int = 1):
         if min(buffer, block) < 1:
             raise ValueError(f"blocks: found buffer {buffer} and block {block}, expected at least 1 row each")
         self.read, self.rows, self.buffer, self.block, self.seed = read, rows, buffer, block, seed
+        self.rank, self.world = rank, world
         self._entered, self._buffers, self._number = -1, [], np.zeros(len(rows), dtype=np.int64)
         self._held: dict[int, dict[str, Table]] = {}
 
@@ -61,7 +64,7 @@ class Blocks:
         return cls(lambda rows: {key: matrix.read(rows)}, np.arange(len(matrix)), buffer=buffer or buffer_rows(matrix.row_bytes), block=block, seed=seed)
 
     def order(self) -> Int[np.ndarray, " rows"]:
-        """The rows in the order of the epoch."""
+        """The rows in the order of the epoch, those of this process."""
         return self.rows[np.concatenate(self._drawn())]
 
     def batches(self, batch_size: int, epoch: int = 0) -> Iterator[tuple[Int[np.ndarray, " batch"], dict[str, np.ndarray]]]:
@@ -102,17 +105,18 @@ class Blocks:
         return float(min(1.0, full / (between + within)))
 
     def _drawn(self) -> list[Int[np.ndarray, " part"]]:
-        """Places in ``rows`` of each buffer in turn."""
+        """Places in ``rows`` of each buffer in turn, those of this process."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        if self.buffer >= len(self.rows):
-            return [torch.randperm(len(self.rows), generator=generator).numpy()]
-        blocks = torch.arange(len(self.rows)).split(self.block)
-        places = torch.cat([blocks[number] for number in torch.randperm(len(blocks), generator=generator)])
-        return [part[torch.randperm(len(part), generator=generator)].numpy() for part in places.split(self.buffer)]
+        places = torch.arange(len(self.rows))
+        if self.buffer < len(self.rows):
+            blocks = places.split(self.block)
+            places = torch.cat([blocks[number] for number in torch.randperm(len(blocks), generator=generator)])
+        mixed = [part[torch.randperm(len(part), generator=generator)].numpy() for part in places.split(self.buffer)]
+        return [part[(self.rank - number * self.buffer) % self.world :: self.world] for number, part in enumerate(mixed)]
 
     def _enter(self) -> None:
         """Find out which rows share a buffer; a buffer of all rows serves every epoch."""
-        if self.epoch == self._entered or len(self._buffers) == 1:
+        if self.epoch == self._entered or (len(self._buffers) == 1 and self.world == 1):
             return
         self._entered, self._held, self._buffers = self.epoch, {}, [np.sort(part) for part in self._drawn()]
         for number, part in enumerate(self._buffers):

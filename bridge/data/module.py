@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, DistributedSampler
 
 from bridge.data.batch import Batch
 from bridge.data.blocks import Blocks, buffer_rows
@@ -25,7 +25,7 @@ class CohortData(lightning.LightningDataModule):
         cohort: Path of the cohort (.h5ad).
         batch_size: Samples per training step. Stage 1 wants at least 512: in-batch negatives are its supervision.
         seed: Order of the samples.
-        workers: Worker processes; the values come from a buffer in memory, so 0 is usually fastest.
+        workers: Worker processes; the values are in memory, or come by the buffer, so 0 is usually fastest.
         stream: Leave the values on disk and mix them a buffer at a time, for a cohort larger than memory. How good the shuffle then is
             is printed.
     """
@@ -36,22 +36,19 @@ class CohortData(lightning.LightningDataModule):
             raise ValueError(f"data, field batch_size: found {batch_size}, expected at least 1")
         self.cohort = Cohort.read(cohort, stream)
         self.batch_size, self.seed, self.workers, self.stream = batch_size, seed, workers, stream
+        self.values = {} if stream else {modality: torch.from_numpy(self.cohort.values(modality)) for modality in self.cohort.modalities}
         self.ids, self.groups = self.cohort.ids, torch.from_numpy(self.cohort.groups)
         self.left_out: frozenset[int] = frozenset()
 
-    def values(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Normalised values of every modality."""
-        return {modality: self.cohort.values(modality, rows) for modality in self.cohort.modalities}
-
-    def batch(self, rows: list[int], values: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None) -> Batch:
+    def batch(self, rows: list[int], read: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None) -> Batch:
         """The batch of the given rows.
 
         Args:
             rows: Rows of the cohort.
-            values: Where their values come from; from the cohort by default.
+            read: Gives their values where they do not come straight from the cohort.
         """
         index = torch.tensor(rows)
-        found = {modality: torch.from_numpy(table) for modality, table in (values or self.values)(index.numpy()).items()}
+        found = {modality: torch.from_numpy(table) for modality, table in (read or self._read)(index.numpy()).items()}
         return Batch([self.ids[row] for row in rows], index, self.groups[index], found)
 
     def leave_out(self, rows: Iterable[int]) -> None:
@@ -66,45 +63,57 @@ class CohortData(lightning.LightningDataModule):
         rows = self.rows("train")
         if not rows:
             raise ValueError(f"{self.cohort.source}: no sample of the training split can be used, expected some; check the split and what each sample has")
-        size = min(self.batch_size, len(rows))
-        blocks = Blocks(self.values, np.array(rows), buffer=self._buffer() if self.stream else len(rows), seed=self.seed)
+        share = {} if self.trainer is None else self.trainer.distributed_sampler_kwargs or {}
+        rank, world = share.get("rank", 0), share.get("num_replicas", 1)
+        buffer = self._buffer() * world if self.stream else len(rows)  # of which each process holds its share
+        blocks = Blocks(self._read, np.array(rows), buffer=buffer, seed=self.seed, rank=rank, world=world)
+        sampler = Shuffled(blocks)
+        size = min(self.batch_size, max(1, len(sampler)))
         if self.stream:
-            _tell(blocks, size)
-        return Resumable(range(len(self.ids)), size, sampler=Shuffled(blocks), drop_last=True, **self._how(blocks.values))
+            _tell(blocks, size * world)
+        read = blocks.values if self.stream else self._read
+        return Resumable(range(len(self.ids)), size, sampler=sampler, drop_last=True, **self._how(read))
 
     def val_dataloader(self) -> DataLoader:
         rows = self.rows("validation")
-        return DataLoader(rows, min(self.batch_size, max(1, len(rows))), **self._how(self.values))
+        return DataLoader(rows, min(self.batch_size, max(1, len(rows))), **self._how(self._read))
+
+    def _read(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Normalised values of every modality."""
+        if self.stream:
+            return {modality: self.cohort.values(modality, rows) for modality in self.cohort.modalities}
+        return {modality: table.numpy()[rows] for modality, table in self.values.items()}
 
     def _buffer(self) -> int:
         """Rows of a buffer."""
         return buffer_rows(sum(self.cohort.stored[modality].row_bytes for modality in self.cohort.modalities))
 
-    def _how(self, values: Callable[[np.ndarray], dict[str, np.ndarray]]) -> dict[str, Any]:
+    def _how(self, read: Callable[[np.ndarray], dict[str, np.ndarray]]) -> dict[str, Any]:
         # A loader draws a number at each epoch; from a generator of its own it leaves dropout's draws as they are.
-        collate = functools.partial(self.batch, values=values)
+        collate = functools.partial(self.batch, read=read)
         return {"collate_fn": collate, "num_workers": self.workers, "generator": torch.Generator().manual_seed(self.seed)}
 
 
-class Shuffled(Sampler):
-    """A new order each epoch, from (seed, epoch) alone; Lightning calls ``set_epoch``."""
+class Shuffled(DistributedSampler):
+    """A new order each epoch, from (seed, epoch) alone; Lightning calls ``set_epoch``.
+
+    It divides the order over the processes itself, a step of all of them being the step of one with the batch of all:
+    any other sampler Lightning would shuffle once more.
+    """
 
     def __init__(self, blocks: Blocks):
+        super().__init__(range(len(blocks.rows)), blocks.world, blocks.rank, drop_last=True)
         self.blocks = blocks
 
     def __len__(self) -> int:
-        return len(self.blocks.rows)
-
-    @property
-    def epoch(self) -> int:
-        """The epoch whose order this is."""
-        return self.blocks.epoch
+        return len(self.blocks.rows) // self.blocks.world
 
     def set_epoch(self, epoch: int) -> None:
+        super().set_epoch(epoch)
         self.blocks.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.blocks.order().tolist())
+        return iter(self.blocks.order()[: len(self)].tolist())
 
 
 @rank_zero_only

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from bridge.data.batch import IGNORE, Turn
@@ -86,12 +86,6 @@ def embedded(row: Row, table: nn.Module, soft: Float[Tensor, "soft width"]) -> F
         table: The LLM's token embeddings.
         soft: Soft tokens of all its samples in order.
     """
-    ids = torch.tensor(row.ids, device=soft.device)
-    embeds = table(ids)
+    embeds = table(torch.tensor(row.ids, device=soft.device))
     places = torch.tensor(row.soft, dtype=torch.long, device=soft.device)
     return embeds.index_copy(0, places, soft.to(embeds.dtype)).unsqueeze(0)
-
-
-def answers(row: Row, device: torch.device | None = None) -> tuple[Int[Tensor, " answers"], Int[Tensor, " answers"]]:
-    """Places that predict an answer's token, and these tokens."""
-    return torch.tensor(row.predicts, dtype=torch.long, device=device), torch.tensor(row.targets, dtype=torch.long, device=device)

@@ -68,7 +68,7 @@ def generated(
         rows = prompts(bridge, values, asked, answers, size=batch_size, zeroed=zeroed)
         ending = decode(bridge.llm, rows, slots=batch_size, end=prompt.tokenizer.eos_token_id, choose=names or greedy)
         deque(track(ending, "Writing", total=len(asked), disable=not show_progress), maxlen=0)  # each writes to its own answer
-    return [_generation(prompt, answer, names) for answer in answers]
+    return [generation(prompt, answer, names) for answer in answers]
 
 
 def prompts(
@@ -109,7 +109,7 @@ def _limits(max_new_tokens: int | Sequence[int], count: int) -> list[int]:
     return limits
 
 
-def _generation(prompt: Prompt, answer: Answer, names: KnownNames | None) -> Generation:
+def generation(prompt: Prompt, answer: Answer, names: KnownNames | None) -> Generation:
     """An answer without its end token."""
     end = prompt.tokenizer.eos_token_id
     ids = answer.ids[:-1] if answer.ids[-1] == end else answer.ids

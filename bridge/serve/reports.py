@@ -11,7 +11,7 @@ from bridge.language.questions import REPORT_ASK
 from bridge.language.subject import subjects
 from bridge.report.checked import checked_report
 from bridge.report.decode import Answer
-from bridge.report.generate import _generation
+from bridge.report.generate import generation
 from bridge.report.render import to_json, to_markdown
 from bridge.report.schema import Report
 from bridge.serve.client import Ask, Client
@@ -46,7 +46,7 @@ def served_reports(export: Export, cohort: Cohort, client: Client, samples: Sequ
     replies = client.answers(_asks(export, samples, note, max_new_tokens))
     for sample, reply in zip(samples, replies, strict=True):
         (subject,) = subjects(cohort, [rows[sample]])
-        written = _generation(export.prompt.prompt, Answer(0, max_new_tokens, reply.ids, reply.probabilities), None)
+        written = generation(export.prompt.prompt, Answer(0, max_new_tokens, reply.ids, reply.probabilities), None)
         subject = subject.given(export.embeds.present[sample])
         yield checked_report(written, subject, export.reference, modalities=export.modalities, note=note, provenance=made)
 

@@ -15,7 +15,7 @@ import json
 
 from transformers import PreTrainedTokenizerBase
 
-from bridge.language.prompts import Prompt, _quoted
+from bridge.language.prompts import Prompt, quoted
 from bridge.language.questions import REPORT_ASK
 
 #: What vLLM registers as a special token and puts where soft tokens will be (``vllm/entrypoints/chat_utils.py``).
@@ -65,7 +65,7 @@ class ServedPrompt:
         if not self.same(question, note):
             specials = ", ".join(dict.fromkeys((PLACEHOLDER, *self.prompt.tokenizer.all_special_tokens)))
             raise ValueError(f"question or note: a server would read other tokens than the bundle; write it without the LLM's own marks ({specials})")
-        return f"{question}{_quoted(note)}"
+        return f"{question}{quoted(note)}"
 
     def count(self, soft: int, question: str, note: str = "") -> int:
         """Tokens of the whole prompt."""
@@ -73,7 +73,7 @@ class ServedPrompt:
 
     def same(self, question: str, note: str) -> bool:
         """Whether a server makes the very tokens that the bundle makes."""
-        ids, soft = self._rendered(f"{question}{_quoted(note)}")
+        ids, soft = self._rendered(f"{question}{quoted(note)}")
         return ids == [*self.prompt.opening, soft, *self.prompt.question(question, note)]
 
     def _rendered(self, text: str) -> tuple[list[int], int]:
@@ -96,6 +96,6 @@ def chat_template(prompt: Prompt, lead: str = "") -> str:
         prompt: The bundle's.
         lead: What stands between the soft tokens and the words after them.
     """
-    opening, before, after, closing = (json.dumps(text, ensure_ascii=False) for text in prompt._frame)
+    opening, before, after, closing = (json.dumps(text, ensure_ascii=False) for text in prompt.frame)
     soft, text = "messages[0].content[0].text", "messages[0].content[1].text"
     return f"{MISFIT}{{{{ {opening} + {soft} + {json.dumps(lead)} + {before} + {text} + {after} + {closing} }}}}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import torch
@@ -12,8 +11,7 @@ from torch import Tensor
 from bridge.data.batch import Batch
 from bridge.data.cohort import Cohort
 from bridge.evaluate.retrieval import retrieval_scores
-from bridge.language.latent import LatentText
-from bridge.language.llm import LLM, Lora, add_lora, load_llm
+from bridge.language.llm import LLM, add_lora, load_llm
 from bridge.language.textbank import TextBank
 from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.project.space import JOINT, SharedSpace
@@ -25,24 +23,7 @@ from bridge.train.optimise import cosine_schedule, require_trained
 from bridge.train.pairs import checked_pairs, text_labels
 from bridge.train.stage import Stage
 from bridge.train.targets import Targets
-
-
-@dataclasses.dataclass
-class TextSide:
-    """How texts become vectors, and what of the text side is trained.
-
-    Args:
-        layers: LLM layers whose states are concatenated; 0 is the token embedding. Empty with ``words``: no LLM is run.
-        pooling: ``mean`` or ``last``.
-        hidden: Hidden width of the trainable text head; 0 for a linear head.
-        lora: Adapt the LLM itself on the text side; texts are then encoded at every step, not taken from the cache.
-    """
-
-    layers: Sequence[int] = (0, 12)
-    pooling: str = "mean"
-    words: int = 0
-    hidden: int = 0
-    lora: Lora | None = None
+from bridge.train.text_side import TextSide
 
 
 class Align(Stage):
@@ -99,7 +80,7 @@ class Align(Stage):
             language = add_lora(language, self.side.lora, name="text")
             language.model.train()
         self.bridge = SemanticBridge.compose(language, cohort, projectors, tuple(trust))
-        self.bridge.latent = self._latent()
+        self.bridge.latent = self.side.latent(cohort, self.pairs)
         self.bank = TextBank(language, self.side.layers, self.side.pooling, latent=self.bridge.latent, keep=self.side.lora is None)
         joint = sorted({side for pair in self.pairs for side in pair if JOINT in side and side not in cohort.texts})
         together = {"joint": joint, "linear": linear_blocks(self.bridge, self.pairs, cohort.texts, linear)}
@@ -189,14 +170,6 @@ class Align(Stage):
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimiser = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
         return cosine_schedule(optimiser, self.trainer.estimated_stepping_batches, warmup=0.1)
-
-    def _latent(self) -> LatentText | None:
-        """Word-count vectors of the text columns that are compared, fitted on the training split."""
-        columns = sorted({side for pair in self.pairs for side in pair if side in self.cohort.texts})
-        if not (self.side.words and columns):
-            return None
-        texts = [strings[row] for strings in map(self.cohort.text, columns) for row in self.cohort.rows("train")]
-        return LatentText.fit(texts, self.side.words)
 
     def _text_vectors(self, column: str, batch: Batch) -> Tensor:
         """Vectors of a batch's texts, from the adapter as it is now where there is one; NaN where a sample has no text."""

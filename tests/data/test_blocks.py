@@ -101,6 +101,30 @@ def test_a_buffer_of_everything_is_read_once_for_all_epochs_and_others_once_an_e
         assert asked == expected
 
 
+@pytest.mark.parametrize("buffer", [64, 90, 1000])
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_share_the_order_row_by_row_and_read_only_their_own(buffer, world):
+    settings = {"rows": np.arange(ROWS), "buffer": buffer, "block": 16, "seed": 4}
+    whole = Blocks(lambda rows: {}, **settings)
+    whole.epoch = 3
+    asked = []
+
+    def read(rows):
+        asked.extend(rows)
+        return {"values": rows[:, None]}
+
+    shares = []
+    for rank in range(world):
+        drawn = Blocks(read, **settings, rank=rank, world=world)
+        for epoch in (2, 3):
+            batches = list(drawn.batches(10, epoch))
+            assert all((values["values"][:, 0] == rows).all() for rows, values in batches)
+        shares.append(np.concatenate([rows for rows, _ in batches]))
+        np.testing.assert_array_equal(shares[-1], whole.order()[rank::world])
+    assert sorted(np.concatenate(shares)) == list(range(ROWS))
+    assert len(asked) == 2 * ROWS
+
+
 def test_no_more_than_two_buffers_are_held_where_a_batch_lies_in_two():
     drawn = Blocks(lambda rows: {"values": rows[:, None]}, np.arange(1000), buffer=70, block=10)
     for rows, values in drawn.batches(32):

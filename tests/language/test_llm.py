@@ -256,6 +256,7 @@ def test_four_bits_need_a_card_and_a_package(tiny_llm, monkeypatch):
         load_llm(LLM(str(tiny_llm()), dtype="float32", quantise="nf4"))
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # the tracer looks at the one of a layer's input
 def test_compiled_layers_give_what_layers_give_for_rows_of_any_segments(tiny_llm, monkeypatch):
     """With the graphs run as they were caught: what the code generator makes of them is torch's."""
     compiled = torch.nn.Module.compile

@@ -7,7 +7,7 @@ from torch import nn
 
 from bridge.data.batch import IGNORE, Turn
 from bridge.language.attention import ALONE
-from bridge.language.packing import answers, embedded, pack
+from bridge.language.packing import embedded, pack
 
 OPENING = [91, 92]
 
@@ -72,9 +72,3 @@ def test_soft_tokens_take_their_places_in_the_dtype_of_the_table_and_receive_gra
     assert torch.equal(found[0, hard], table(torch.tensor(row.ids)[hard]))
     found.float().sum().backward()
     assert torch.equal(soft.grad, torch.ones(3, 4))
-
-
-def test_answers_of_a_row_are_tensors_of_places_and_targets():
-    places, targets = answers(pack(OPENING, [1], [[turn(7, 8, 9)]]))
-    assert places.tolist() == [3, 4]
-    assert targets.tolist() == [8, 9]

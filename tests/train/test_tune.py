@@ -190,7 +190,8 @@ def test_a_text_column_can_be_the_report(asked, tune, data):
     batch = asked([row for row in ROWS if row != 9], report_text="clinical")
     texts = [text for text in cohort.text("clinical") if text]
     tokenizer = tune(cohort).prompt.tokenizer
-    answers = [tokenizer.decode(labels[labels != IGNORE], skip_special_tokens=True).strip() for labels in batch.labels]
+    labels = [[label for label in turn.labels if label != IGNORE] for (turn,) in batch.turns]
+    answers = [tokenizer.decode(each, skip_special_tokens=True).strip() for each in labels]
     assert any(answer in texts for answer in answers)
 
 
