@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import resource
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,13 +36,6 @@ def open_clip_loss() -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.ClipLoss()
-
-
-def step(loss: Callable[[Tensor, Tensor, Tensor], Tensor], rows: int) -> list[Tensor]:
-    """The loss of made-up unit vectors and its gradients by both sides and the scale."""
-    sides = F.normalize(torch.randn(2, rows, DIM, generator=torch.Generator().manual_seed(0)), dim=2)
-    leaves = [sides[0].requires_grad_(), sides[1].requires_grad_(), torch.tensor(SCALE, requires_grad=True)]
-    return finished(loss, leaves)
 
 
 def finished(loss: Callable[[Tensor, Tensor, Tensor], Tensor], leaves: list[Tensor]) -> list[Tensor]:
@@ -85,24 +78,23 @@ def _difference(peer: Callable, rows: int) -> str:
 
 def _peak(which: str) -> int:
     """Bytes that one step needs at its peak, in a fresh process."""
-    done = subprocess.run([sys.executable, __file__, which], stdout=subprocess.PIPE, text=True, check=True, env=None)
+    done = subprocess.run([sys.executable, __file__, which], stdout=subprocess.PIPE, text=True, check=True)
     return int(done.stdout)
 
 
 def weigh(which: str) -> int:
-    """The same, in this process; a first small step brings in the libraries and their threads."""
+    """The same, in this process; a first small step brings in the libraries."""
     loss = info_nce if which == "ours" else open_clip_loss()
     finished(loss, _leaves(64))
     leaves = _leaves(ROWS_WEIGHED)
-    before = _resident()
+    before = _resident("VmRSS")
     finished(loss, leaves)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    return _resident("VmHWM") - before
 
 
-def _resident() -> int:
-    """Bytes resident now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
+def _resident(line: str) -> int:
+    """Bytes resident now (VmRSS) or at the peak (VmHWM). Not getrusage: a child's peak there begins with its parent's."""
+    return int(re.search(rf"^{line}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)[1]) * 1024
 
 
 if __name__ == "__main__":
