@@ -181,10 +181,10 @@ def brain_map(
     limit, signed = float(np.nanmax(np.abs(values))) or 1.0, bool(np.nanmin(values) < 0)
     scale = {"cmap": "RdBu_r" if signed else "viridis", "vmin": -limit if signed else 0.0, "vmax": limit, "threshold": NOTHING}
     figure = new_figure(12, 2.9, layout=None)
-    axes = figure.add_axes((0.01, 0.12, 0.96, 0.74))
+    axes = figure.add_axes((0.01, 0.17, 0.96, 0.7))
     plot_stat_map(image, display_mode="z", cut_coords=_slice_heights(image), axes=axes, resampling_interpolation="nearest", draw_cross=False, **scale)
     figure.suptitle(f"{title} ({unit})" if unit else title)
-    figure.text(0.5, 0.04, _extremes(values, names), ha="center")
+    figure.text(0.5, 0.03, _extremes(values, names), ha="center")
     return save(figure, path)
 
 
@@ -214,8 +214,8 @@ def _slice_heights(image: nibabel.Nifti1Image, slices: int = 7) -> list[float]:
 def _extremes(values: np.ndarray, names: Sequence[str], count: int = 3) -> str:
     order = [region for region in np.argsort(values) if np.isfinite(values[region])]
     lowest, highest = order[:count], order[::-1][:count]
-    listed = [", ".join(f"{names[region]} {values[region]:.2f}" for region in regions) for regions in (highest, lowest)]
-    return f"highest: {listed[0]}      lowest: {listed[1]}"
+    listed = [", ".join(f"{names[region]} {values[region]:.2g}" for region in regions) for regions in (highest, lowest)]
+    return f"highest: {listed[0]}\nlowest: {listed[1]}"
 
 
 def _plane(embeddings: Mapping[str, np.ndarray], samples: int) -> tuple[dict[str, np.ndarray], np.ndarray]:

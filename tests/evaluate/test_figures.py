@@ -141,7 +141,7 @@ def test_a_brain_map_names_the_highest_and_lowest_regions(tmp_path, drawn, atlas
     path = figures.brain_map(np.array([-1.0, 2.0, np.nan, 0.5]), NAMES, atlas, tmp_path / "map.png", "Map of one sample", unit="z")
     require_png(path)
     assert "Map of one sample (z)" in said(drawn[0])
-    assert "highest: left cuneus 2.00, right insula 0.50, left insula -1.00" in said(drawn[0])
+    assert "highest: left cuneus 2, right insula 0.5, left insula -1" in said(drawn[0])
     assert "right cuneus" not in said(drawn[0])
 
 
