@@ -30,8 +30,9 @@ def path(tmp_path_factory):
     obs = pd.DataFrame({"split": splits, "group": names, "note": "text"}, index=names)
     modalities = {"gene": (GeneTable(dim=6), gene), "brain": (RegionTable(REGIONS), brain)}
     cohort = Cohort.assemble(obs, modalities, texts=("note",), normalise={"gene": "unit", "brain": "global"})
-    cohort.write(tmp_path_factory.mktemp("cohort") / "cohort.h5ad")
-    return tmp_path_factory.getbasetemp() / "cohort0" / "cohort.h5ad"
+    path = tmp_path_factory.mktemp("third") / "cohort.h5ad"
+    cohort.write(path)
+    return path
 
 
 @pytest.fixture(params=[False, True], ids=["memory", "disk"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 
 import lightning
 import pytest
@@ -27,6 +28,21 @@ class Steps(lightning.Callback):
 
     def on_train_batch_end(self, trainer, module, outputs, batch, index):
         self.losses.append(float(outputs["loss"].detach()))
+
+
+@pytest.fixture(autouse=True)
+def no_process_group_stays():
+    """Lightning leaves its process group and its variables behind; a process started afterwards would meet at a port in use."""
+    _forget_the_group()
+    yield
+    _forget_the_group()
+
+
+def _forget_the_group():
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture

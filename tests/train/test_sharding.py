@@ -20,16 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 ALONE = functools.partial(ModelParallelStrategy, data_parallel_size=1, tensor_parallel_size=1, save_distributed_checkpoint=False, process_group_backend="gloo")
 
 
-@pytest.fixture(autouse=True)
-def no_process_group_stays(monkeypatch):
-    """Lightning leaves its process group and its variables behind."""
-    for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-    yield
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
 @pytest.mark.parametrize("stage", ["align", "tune"])
 def test_a_sharded_stage_learns_what_a_whole_one_learns(align, tune, data, fit, weights, stage):
     """All samples in one batch, so that their order makes no difference; sums are added up in another order."""
