@@ -21,8 +21,10 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "demo": Command(commands.demo, "The whole line on the default data: data, align, tune, evaluate, report; goes on where it was stopped."),
-    "data": Command(commands.data, "Build a cohort: the default data, or your own tables, images and notes."),
+    "data": Command(commands.data, "Build a cohort, a corpus to pretrain on, or an instruction set."),
     "embed": Command(commands.embed, "Run an encoder, or the LLM for text, over raw inputs and write the embeddings."),
+    "pretrain": Command(commands.pretrain, "Continual pretraining of the LLM on a weighted mixture of biomedical, clinical and general text."),
+    "instruct": Command(commands.instruct, "Instruction tuning over task families, in words alone or with the soft tokens of a cohort's samples."),
     "plan": Command(commands.plan, "Memory and time of a stage on your cards, and a rehearsal of it, before anything large is run."),
     "align": Command(commands.align, "Stage 1: align every modality with text by contrast."),
     "tune": Command(commands.tune, "Stage 2: LoRA and projectors learn together to answer from the prefix."),

@@ -7,12 +7,12 @@ import functools
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import yaml
 from jsonargparse import auto_cli
 from jsonargparse.typing import Path_fr
@@ -20,15 +20,20 @@ from jsonargparse.typing import Path_fr
 from bridge.arguments import options, short, tidy
 from bridge.benchmark.run import benchmarks, is_benchmark, run_benchmark
 from bridge.bundle import load
+from bridge.corpora.build import build_corpus, read_config
 from bridge.data.build import VECTORS, build_cohort
-from bridge.data.cohort import SPLITS, Cohort, split_by_group, whole_file
+from bridge.data.cohort import SPLITS, Cohort, whole_file
 from bridge.data.default import build_default
-from bridge.data.table import read_table
 from bridge.demo import run_demo
 from bridge.evaluate.page import evaluate_bundle
-from bridge.language.llm import LLM, load_llm
+from bridge.evaluate.reader import reading_language
+from bridge.instructions.build import build_instructions
+from bridge.instructions.item import FAMILIES, read_instructions
+from bridge.language.llm import LLM
+from bridge.language.note_files import FOLDER_COLUMN, read_notes, require_form, write_embeddings
+from bridge.language.notes import note_bank
+from bridge.language.server import Server
 from bridge.language.subject import subjects
-from bridge.language.textbank import TextBank
 from bridge.plan.run import run_plan
 from bridge.report.companion import read_companion
 from bridge.report.render import to_json, to_markdown
@@ -36,15 +41,14 @@ from bridge.report.write import read_input, subject_of, write_report
 from bridge.serve.client import Client
 from bridge.serve.export import read_export, write_export
 from bridge.serve.reports import served_reports, write_reports
-from bridge.serve.server import Server
 from bridge.train.run import run_stage
-from encoders.base import load_class
 from encoders.contract import report as contract_report
 
 
 def data(arguments: Sequence[str]) -> None:
-    """``bridge data default`` and ``bridge data build``."""
-    _command({"default": data_default, "build": data_build}, "data", arguments, "Build a cohort: the default data, or your own.")
+    """``bridge data default``, ``build``, ``corpus`` and ``instructions``."""
+    made = {"default": data_default, "build": data_build, "corpus": data_corpus, "instructions": data_instructions}
+    _command(made, "data", arguments, "Build a cohort, a corpus to pretrain on, or an instruction set.")
 
 
 def data_default(out: str, full: bool = False, genes: int = 1000, seed: int = 0) -> None:
@@ -116,55 +120,123 @@ def data_build(
     print(_counts(cohort, Path(out)))
 
 
-def embed(arguments: Sequence[str]) -> None:
-    """``bridge embed encoder`` and ``bridge embed text``."""
-    _command({"encoder": embed_encoder, "text": embed_text}, "embed", arguments, "Run an encoder, or the LLM for text, over raw inputs.")
-
-
-def embed_encoder(
-    source: str, out: str, class_path: str, name: str = "brain", init_args: dict[str, Any] | None = None, trust: list[str] | None = None, seed: int = 0
-) -> None:
-    """Run an encoder over a file or folder and write what it gives as a cohort.
+def data_corpus(out: str, sources: str = "corpus/small.yaml", benchmarks: list[str] | None = None) -> None:
+    """Make a corpus to pretrain on: documents of each domain, without near copies, test items of benchmarks or identifiers of people.
 
     Args:
-        source: File or folder the encoder reads.
-        out: Cohort to write (.h5ad).
-        class_path: Encoder class.
-        name: Name of the modality.
-        init_args: Arguments of the encoder that the file does not tell.
-        trust: Modules outside the packages whose encoder classes may load.
-        seed: Of the split.
+        out: Folder to write.
+        sources: Domain to its sources, as a file; see configs/corpus.
+        benchmarks: Files whose test items must not be in the corpus.
     """
-    modality = {"source": source, "class_path": class_path, "init_args": init_args or {}}
-    cohort = build_cohort(Path(out), {name: modality}, group="id", seed=seed, trust=trust or ())
-    print(_counts(cohort, Path(out)))
+    card = build_corpus(read_config(sources), out, benchmarks=benchmarks or ())
+    for domain, counted in card["domains"].items():
+        kept = sum(source["kept"] for source in counted["sources"])
+        print(f"{domain}: {kept:,} of {sum(source['read'] for source in counted['sources']):,} documents kept")
+    print(f"wrote {out}; what was left out, and why, stands in {out}/card.json")
 
 
-def embed_text(
-    table: str, out: str, column: str, llm: LLM | None = None, layers: list[int] | None = None, pooling: Literal["mean", "last"] = "mean", seed: int = 0
+def data_instructions(
+    out: str,
+    cohort: str | None = None,
+    families: list[str] | None = None,
+    shares: dict[str, float] | None = None,
+    limit_per_family: int = 2000,
+    cases: str | None = None,
+    clinvar: str | None = None,
+    mts_dialog: str | None = None,
+    question_entailment: str | None = None,
+    longest: int | None = None,
+    validation: float = 0.1,
+    test: float = 0.2,
+    seed: int = 0,
 ) -> None:
-    """Run the LLM over one text column and write its states as a cohort with the modality ``text``.
+    """Make an instruction set of real data: the Human Phenotype Ontology, and a cohort's own measurements, cases and public sets where given.
+
+    Genes, disorders and wordings of the test part are in no other part.
 
     Args:
-        table: csv, tsv, parquet or .h5ad with an id column first.
-        out: Cohort to write (.h5ad).
-        column: Text column.
-        llm: The LLM.
+        out: Folder to write.
+        cohort: Cohort whose measurements are asked about; its split is kept.
+        families: Task families; all by default.
+        shares: Family to its part of ``limit_per_family``.
+        limit_per_family: Most instructions of a family to train on.
+        cases: Published patients as phenopackets (folder, JSON or JSON lines).
+        clinvar: ``variant_summary.txt`` of ClinVar.
+        mts_dialog: Folder of MTS-Dialog.
+        question_entailment: Folder of MEDIQA-RQE.
+        longest: Most words of question and answer together.
+        validation: Part of the disorders for validation.
+        test: Part of the disorders for test.
+        seed: Of the split and every draw.
+    """
+    given = {"cohort": cohort, "cases": cases, "clinvar_file": clinvar, "mts_dialog": mts_dialog, "question_entailment": question_entailment}
+    given |= {"shares": shares, "limit_per_family": limit_per_family, "longest": longest, "validation": validation, "test": test, "seed": seed}
+    build_instructions(out, families=families or FAMILIES, **given)
+    for split in SPLITS:
+        counted = Counter(item.family for item in read_instructions(Path(out) / f"{split}.jsonl"))
+        print(f"{split}: {counted.total():,} instructions ({', '.join(f'{family} {count:,}' for family, count in counted.items())})")
+    print(f"wrote {out}")
+
+
+def embed(arguments: Sequence[str]) -> None:
+    """``bridge embed``."""
+    _command(embed_modality, "embed", arguments)
+
+
+def embed_modality(
+    modality: str,
+    out: str,
+    table: str | None = None,
+    column: list[str] | None = None,
+    id_column: str | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    llm: LLM | None = None,
+    bundle: str | None = None,
+    layers: list[int] | None = None,
+    pooling: Literal["mean", "last"] = "mean",
+    chunk_tokens: int = 512,
+    overlap: int = 64,
+    source: str | None = None,
+    class_path: str | None = None,
+    init_args: dict[str, Any] | None = None,
+    trust: list[str] | None = None,
+    seed: int = 0,
+) -> None:
+    """Run an encoder over raw inputs, or the LLM over notes (``--modality text``), and write the embeddings.
+
+    Args:
+        modality: ``text`` for notes, read by the LLM; any other name for what an encoder class reads.
+        out: File to write: a cohort (.h5ad), or of one text column its vectors (.parquet); notes get a card beside it (.card.json).
+        table: Notes: csv, tsv, parquet, .h5ad or .jsonl, the ids in the first column; or a folder of .txt files.
+        column: Text columns of the table; ``text`` by default.
+        id_column: Column of the table with the sample ids; the first by default.
+        group: Column of the table whose values stay whole in one split.
+        split: Column of the table with train, validation or test; by default the split is drawn.
+        llm: The LLM that reads notes.
+        bundle: A bundle whose tuned LLM reads them; ``llm`` then says where its base is.
         layers: Layers whose states are concatenated; by default the one at two fifths of the depth.
         pooling: Mean over tokens, or the last token.
+        chunk_tokens: A longer note is read in chunks of so many tokens.
+        overlap: Tokens of a note that a chunk shares with the one before.
+        source: File or folder the encoder reads.
+        class_path: Encoder class.
+        init_args: Arguments of the encoder that the file does not tell.
+        trust: Modules outside the packages whose classes may load.
         seed: Of the split.
     """
-    samples = read_table(Path(table), needed=(column,))
-    language = load_llm(llm or LLM())
-    chosen = layers or [max(1, 2 * language.model.config.num_hidden_layers // 5)]
-    texts = ["" if pd.isna(text) else str(text) for text in samples.columns[column]]
-    bank = TextBank(language, chosen, pooling)
-    vectors = bank.embed(texts)
-    provenance = {"encoder": f"{language.name} {bank.key[:12]}", "layer": ", ".join(map(str, chosen)), "pooling": pooling, "source": Path(table).name}
-    encoder = load_class(VECTORS)(dim=bank.width, modality="text", provenance=provenance)
-    obs = pd.DataFrame({column: texts, "group": samples.ids, "split": split_by_group(samples.ids, seed=seed)}, index=samples.ids)
-    Cohort.assemble(obs, {"text": (encoder, vectors)}, texts=[column]).write(out)
-    print(f"embed: {len(texts)} texts, width {bank.width}, encoded now {bank.encoded}; wrote {out}")
+    of_notes = {"table": table, "column": column, "id_column": id_column, "group": group, "split": split, "llm": llm, "bundle": bundle, "layers": layers}
+    if modality != "text":
+        _require_given(modality, {"source": source, "class_path": class_path}, of_notes)
+        spec = {"source": source, "class_path": class_path, "init_args": init_args or {}}
+        print(_counts(build_cohort(Path(out), {modality: spec}, group="id", seed=seed, trust=trust or ()), Path(out)))
+        return
+    _require_given(modality, {"table": table}, {"source": source, "class_path": class_path, "init_args": init_args})
+    columns = column or [FOLDER_COLUMN]
+    require_form(Path(out), columns, {"group": group, "split": split})
+    samples = read_notes(Path(table), columns, id_column)
+    bank = note_bank(reading_language(llm, bundle, trust or ()), layers or (), pooling, chunk_tokens)
+    print(write_embeddings(Path(out), samples, columns, bank, overlap, group=group, split=split, seed=seed))
 
 
 def align(arguments: Sequence[str]) -> None:
@@ -175,6 +247,16 @@ def align(arguments: Sequence[str]) -> None:
 def tune(arguments: Sequence[str]) -> None:
     """Stage 2."""
     run_stage("tune", arguments)
+
+
+def pretrain(arguments: Sequence[str]) -> None:
+    """Continual pretraining."""
+    run_stage("pretrain", arguments)
+
+
+def instruct(arguments: Sequence[str]) -> None:
+    """Instruction tuning."""
+    run_stage("instruct", arguments)
 
 
 def plan(arguments: Sequence[str]) -> None:
@@ -395,6 +477,17 @@ def _command(functions: Callable | dict[str, Callable], name: str, arguments: Se
         return auto_cli(functions, args=tidied, **settings, **({"description": about} if about else {}))
     except argparse.ArgumentError as error:
         raise ValueError(f"{short(error)}\nsee: bridge {name} --help") from error
+
+
+def _require_given(modality: str, needed: dict[str, Any], foreign: dict[str, Any]) -> None:
+    """Ask for what is missing, and refuse what would not be looked at."""
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise ValueError(f"embed, field {missing[0]}: found none, expected one for modality {modality!r}; see: bridge embed --help")
+    ignored = [name for name, value in foreign.items() if value]
+    if ignored:
+        kind = "an encoder of another modality" if modality == "text" else "--modality text"
+        raise ValueError(f"embed, field {ignored[0]}: modality {modality!r} does not use it, it is for {kind}; leave it out")
 
 
 def _modality(given: Path_fr | dict[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from bridge.data.batch import Turn
 from bridge.data.cohort import Cohort
 from bridge.language.latent import LatentText
 from bridge.language.llm import LanguageModel, base_model
-from bridge.language.packing import embedded, pack
+from bridge.language.packing import Row, embedded, pack
+from bridge.language.prompts import SYSTEM, WORDS_ALONE, Prompt
 from bridge.project.base import Projector
-from bridge.project.prefix import Prefix
+from bridge.project.prefix import Prefix, nothing
 from bridge.project.space import JOINT, SharedSpace
 from encoders.base import Card, Encoder, Tokens
 
@@ -56,6 +57,18 @@ class SemanticBridge(nn.Module):
         bridge._start_at_the_language_model()
         return bridge
 
+    @classmethod
+    def text_only(cls, language: LanguageModel, template: str = "auto") -> SemanticBridge:
+        """An LLM without any modality: what pretraining and instruction tuning train, and a bare LLM to compare with."""
+        bridge = cls(language, {}, {}, {})
+        bridge.template = template
+        return bridge
+
+    @property
+    def prompt(self) -> Prompt:
+        """How a question is put to this bridge."""
+        return Prompt(self.language.tokenizer, self.template, SYSTEM if self.projectors else WORDS_ALONE)
+
     def wear(self, language: LanguageModel) -> None:
         """Take the LLM with its adapter."""
         self.language, self.llm = language, language.model
@@ -92,22 +105,36 @@ class SemanticBridge(nn.Module):
             raise ValueError(f"prefix: none of the modalities {list(self.projectors)} was given; give at least one, NaN where it is missing")
         return Prefix(torch.cat(parts, dim=1), torch.cat(masks, dim=1))
 
+    def soft_tokens(self, values: dict[str, Float[Tensor, "batch _"]], samples: int) -> Prefix:
+        """The prefix of so many samples; none at all where no modality is given, which asks in words alone."""
+        return self.prefix(values) if values else nothing(samples, self.llm.get_input_embeddings().weight)
+
     def forward(
         self, values: dict[str, Float[Tensor, "batch _"]], opening: Sequence[int], turns: Sequence[Sequence[Turn]]
     ) -> tuple[Float[Tensor, "answers vocabulary"], Int[Tensor, " answers"]]:
         """Logits and targets at the answers' tokens only, sample by sample and turn by turn; the language head is not run elsewhere.
 
         Args:
-            values: Modality to values, NaN where a sample lacks the modality.
+            values: Modality to values, NaN where a sample lacks the modality; none for words alone.
             opening: Tokens in front of the soft tokens.
             turns: Questions of each sample with their answers; those of one sample share its prefix.
         """
-        prefix = self.prefix(values)
+        states, targets = self.states(values, opening, turns)
+        return base_model(self.llm).lm_head(states), targets
+
+    def states(
+        self, values: dict[str, Float[Tensor, "batch _"]], opening: Sequence[int], turns: Sequence[Sequence[Turn]]
+    ) -> tuple[Float[Tensor, "answers width"], Int[Tensor, " answers"]]:
+        """What :meth:`forward` gives before the language head, for whoever runs it on parts of a long row."""
+        prefix = self.soft_tokens(values, len(turns))
         row = pack(opening, prefix.mask.sum(dim=1).tolist(), turns)  # all samples in one row: what a sample lacks takes no place
+        return self.read(row, prefix)
+
+    def read(self, row: Row, prefix: Prefix) -> tuple[Float[Tensor, "answers width"], Int[Tensor, " answers"]]:
+        """Last states at the places of a row that predict an answer's tokens, and these tokens."""
         embeds = embedded(row, self.llm.get_input_embeddings(), prefix.values[prefix.mask])
-        model = base_model(self.llm)
-        states = model.model(inputs_embeds=embeds, use_cache=False, **row.segments.inputs(embeds.device)).last_hidden_state
-        return model.lm_head(states[0, row.predicts]), torch.tensor(row.targets, dtype=torch.long, device=embeds.device)
+        states = base_model(self.llm).model(inputs_embeds=embeds, use_cache=False, **row.segments.inputs(embeds.device)).last_hidden_state
+        return states[0, row.predicts], torch.tensor(row.targets, dtype=torch.long, device=embeds.device)
 
     def finite_trained(self) -> bool:
         """Whether every weight that a bundle would hold is finite, the adapters' among them."""

@@ -20,6 +20,7 @@ SETTLED = (
     "You have overridden `on_before_batch_transfer`",
     "Found .* module.* in eval mode",
     "The number of training batches",
+    "Total length of `",  # nothing to validate on
     "Checkpoint directory .* exists and is not empty",
     "The '.*_dataloader' does not have many workers",
     "Experiment logs directory",
@@ -27,6 +28,15 @@ SETTLED = (
     "`is_gradient_checkpointing` is deprecated",
     "`gradient_checkpointing_enable` is deprecated",
 )
+
+
+#: Environment variable with the folder of the benchmarks' data, and where that is without it.
+DATA, DEFAULT_DATA = "BRIDGE_DATA", "../shared/data"
+
+
+def data_root() -> Path:
+    """Folder that holds the data of the benchmarks and of the small corpus."""
+    return Path(os.environ.get(DATA, DEFAULT_DATA))
 
 
 def quiet_libraries() -> None:

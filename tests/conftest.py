@@ -7,6 +7,9 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test looks for anything on a hub
 
 import functools
+import gzip
+import hashlib
+import json
 
 import numpy as np
 import pandas as pd
@@ -16,6 +19,7 @@ import transformers
 from matplotlib.figure import Figure
 from tiny_checkpoints import save_checkpoint
 
+from bridge.corpora.record import Record
 from bridge.data.cohort import Cohort
 from bridge.language import textbank
 from bridge.language.llm import load_llm
@@ -138,3 +142,26 @@ def _observations(cause, brain):
     obs["clinical"] = [f"Affects the {' and the '.join(row)}; {kind}." for row, kind in zip(systems, obs["inheritance"], strict=True)]
     obs.loc["sample-09", "clinical"] = ""
     return obs
+
+
+@pytest.fixture(scope="session")
+def make_corpus(tmp_path_factory):
+    """``make_corpus(documents by domain)``: a corpus folder whose documents each say their domain in every sentence."""
+
+    def make(counts):
+        folder, card = tmp_path_factory.mktemp("corpus"), {"domains": {}}
+        for domain, count in counts.items():
+            lines = [json.dumps(_document(domain, number)._asdict()) for number in range(count)]
+            content = gzip.compress("\n".join(lines).encode(), mtime=0)
+            (folder / f"{domain}.jsonl.gz").write_bytes(content)
+            card["domains"][domain] = {"sha256": hashlib.sha256(content).hexdigest()}
+        (folder / "card.json").write_text(json.dumps(card))
+        return folder
+
+    return make
+
+
+def _document(domain, number):
+    random = np.random.default_rng([len(domain), number])
+    words = (" ".join(random.choice(["gene", "brain", "region", "map", "cortex", "variant"], 4)) for _ in range(random.integers(1, 9)))
+    return Record(f"{number}", " ".join(f"The {domain} text {number} tells of {each}." for each in words), "made-up", "CC0-1.0")

@@ -21,7 +21,7 @@ from bridge.bundle import load
 from bridge.data.cohort import Cohort
 
 ROOT = Path(__file__).resolve().parents[1]
-VERBS = [[verb] for verb in COMMANDS] + [["data", "default"], ["data", "build"], ["embed", "encoder"], ["embed", "text"]]
+VERBS = [[verb] for verb in COMMANDS] + [["data", "default"], ["data", "build"]]
 CPU = "--trainer.accelerator cpu --trainer.enable_progress_bar false --trainer.max_steps 2"
 
 
@@ -130,7 +130,7 @@ def test_the_default_data_are_asked_for_as_typed(bridge_command, monkeypatch, ti
 
 
 def test_an_encoder_is_run_over_a_file(bridge_command, study):
-    line = "embed encoder --source thickness.csv --out brain.h5ad --class-path encoders.region_table.RegionTable"
+    line = "embed --modality brain --source thickness.csv --out brain.h5ad --class-path encoders.region_table.RegionTable"
     status, _, complained = bridge_command(f"{line} --init-args '{{provenance: {{units: mm}}}}'")
     assert status == 0, complained
     cohort = Cohort.read("brain.h5ad")
@@ -139,22 +139,36 @@ def test_an_encoder_is_run_over_a_file(bridge_command, study):
     assert len(cohort.ids) == 19
 
 
-def test_the_llm_is_run_over_a_text_column_and_remembers(bridge_command, study, tiny_llm):
+def test_the_llm_reads_notes_and_remembers(bridge_command, study, tiny_llm):
     people = pd.read_csv("people.csv")
     people.loc[[3, 4], "notes"] = ["Has seizures.", None]
     people.to_csv("people.csv", index=False)
-    line = f"embed text --table people.csv --column notes --llm.path {tiny_llm('chatml')} --layers 0 2"
+    line = f"embed --modality text --table people.csv --column notes --group family --llm.path {tiny_llm('chatml')} --layers 0 2"
     status, said, complained = bridge_command(f"{line} --out notes.h5ad")
     assert status == 0, complained
-    assert "20 texts, width 64, encoded now 2" in said
+    assert "20 notes (1 empty, 0 in several chunks), width 64, chunks encoded now 2; wrote notes.h5ad and notes.card.json" in said
     cohort = Cohort.read("notes.h5ad")
     assert cohort.card("text").layer == "0, 2"
     assert cohort.text("notes")[4] == ""
+    assert cohort.table.obs["group"].tolist() == cohort.table.obs["family"].tolist()
     values = cohort.raw("text")
     assert np.isnan(values[4]).all()
     assert np.array_equal(values[0], values[1])
     assert not np.allclose(values[0], values[3])
     assert "encoded now 0" in bridge_command(f"{line} --out again.h5ad")[1]
+
+
+def test_notes_of_a_tuned_bundle_are_read_by_its_tuned_llm(bridge_command, study, bundle, tiny_llm):
+    vectors = {}
+    for name, given in {"bare": f"--llm.path {tiny_llm('chatml')}", "tuned": f"--bundle {bundle}"}.items():
+        status, _, complained = bridge_command(f"embed --modality text --table people.csv --column notes --out {name}.parquet {given}")
+        assert status == 0, complained
+        vectors[name] = pd.read_parquet(f"{name}.parquet")
+    cards = {name: json.loads(Path(f"{name}.card.json").read_text())["text"] for name in vectors}
+    assert cards["bare"]["adapter"] == ""
+    assert cards["tuned"]["adapter"] == "default"
+    assert cards["bare"]["weights"] != cards["tuned"]["weights"]
+    assert not np.array_equal(vectors["bare"], vectors["tuned"])
 
 
 def test_a_report_of_a_cohort_sample_is_printed_or_written(bridge_command, bundle, tiny_cohort_file):
@@ -221,8 +235,8 @@ def test_a_broken_encoder_is_told_which_rules_it_breaks(bridge_command, tmp_path
 
 WRONG = {
     "no-such-verb": "unknown command 'no-such-verb'; expected one of demo, data",
-    "data": 'expected "subcommand" to be one of {default,build}',
-    "data bulid": "invalid choice: 'bulid' (choose from 'default', 'build')",
+    "data": 'expected "subcommand" to be one of {default,build,corpus,instructions}',
+    "data bulid": "invalid choice: 'bulid' (choose from 'default', 'build', 'corpus', 'instructions')",
     "data build --out cohort.txt --gene genes.h5ad": "out cohort.txt: found suffix '.txt', expected .h5ad",
     "data build --out cohort.h5ad": "modalities: found none, expected at least one",
     "data build --out cohort.h5ad --gene nowhere.h5ad": "nowhere.h5ad",
@@ -245,7 +259,13 @@ WRONG = {
     "evaluate --bundle BUNDLE": "the following arguments are required: cohort, out",
     "check-encoder nowhere:Nothing": "No module named 'nowhere'",
     "check-encoder encoders.base:Card": "expected a subclass of encoders.base.Encoder",
-    "embed text --table people.csv --column words --out x.h5ad": "no column 'words'",
+    "embed --modality text --table people.csv --column words --out x.h5ad": "no column 'words'",
+    "embed --modality text --out x.h5ad": "embed, field table: found none",
+    "embed --modality brain --out x.h5ad --source thickness.csv": "embed, field class_path: found none",
+    "embed --modality text --table people.csv --class_path a.B --out x.h5ad": "field class_path: modality 'text' does not use it",
+    "embed --modality text --table people.csv --column notes second --out x.parquet": "holds the vectors of one",
+    "embed --modality text --table people.csv --column notes --out x.npz": "expected .h5ad or .parquet",
+    "embed --modality text --table people.csv --column notes --out x.parquet --chunk_tokens 9999 --llm.path LLM": "chunk_tokens: found 9999, expected 1 to",
     "align --config align.yaml --data.cohort nowhere.h5ad --out x": "nowhere.h5ad: no such file",
     "align --config align.yaml --data.cohort COHORT --out x --model.llm.path nowhere": "LLM 'nowhere'",
     "tune --config tune.yaml --data.cohort COHORT --out x --model.start nowhere --model.llm.path LLM": "nowhere/config.json: no such file",

@@ -18,7 +18,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from bridge.__main__ import main
 from bridge.bundle import load
+from bridge.corpora.build import read_config
+from bridge.corpora.formats import FORMATS
+from bridge.corpora.mixture import WEIGHTS
 from bridge.data.cohort import Cohort
+from bridge.instructions.item import Instruction, write_instructions
 from bridge.language.llm import LLM, LanguageModel, Lora, add_lora, load_llm
 from bridge.language.prompts import Prompt
 from bridge.settings import config_file
@@ -27,6 +31,9 @@ from encoders.base import load_class
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 ALIGN = ("align.yaml", "align_me-llama-13b.yaml", "smoke.yaml")
 TUNE = ("tune.yaml", "tune_me-llama-13b.yaml", "tune_me-llama-70b.yaml")
+PRETRAIN = ("pretrain.yaml", "pretrain_me-llama-13b.yaml")
+INSTRUCT = ("instruct.yaml", "instruct_me-llama-13b.yaml")
+CORPORA = sorted((CONFIGS / "corpus").glob("*.yaml"))
 LLMS = sorted((CONFIGS / "llm").glob("*.yaml"))
 STRATEGIES = sorted((CONFIGS / "strategy").glob("*.yaml"))
 ENCODERS = sorted((CONFIGS / "encoders").glob("*.yaml"))
@@ -53,15 +60,16 @@ def printed(*arguments):
 
 
 def stage_of(name):
-    return "tune" if name.startswith("tune") else "align"
+    return "align" if name == "smoke.yaml" else name.removesuffix(".yaml").partition("_")[0]
 
 
 def test_every_file_is_of_a_kind_that_is_tested_here():
-    known = {CONFIGS / name for name in (*ALIGN, *TUNE)} | {*LLMS, *STRATEGIES, *ENCODERS, *BENCHMARKS, CONFIGS / "data" / "own_cohort.yaml"}
+    known = {CONFIGS / name for name in (*ALIGN, *TUNE, *PRETRAIN, *INSTRUCT)} | {CONFIGS / "data" / "own_cohort.yaml"}
+    known |= {*LLMS, *STRATEGIES, *ENCODERS, *BENCHMARKS, *CORPORA}
     assert known == set(CONFIGS.rglob("*.yaml"))
 
 
-@pytest.mark.parametrize("name", [*ALIGN, *TUNE])
+@pytest.mark.parametrize("name", [*ALIGN, *TUNE, *PRETRAIN, *INSTRUCT])
 def test_a_stage_config_parses_and_what_is_printed_parses_to_the_same(name, tmp_path):
     first = printed(stage_of(name), "--config", str(CONFIGS / name))
     (tmp_path / "printed.yaml").write_text(yaml.safe_dump(first))
@@ -117,6 +125,33 @@ def test_a_stage_trains_a_step_on_a_stand_in(one_step, name):
     bridge = load(one_step(name))
     assert bridge.finite_trained()
     assert set(bridge.projectors) == {"gene", "brain"}
+
+
+@pytest.fixture(scope="module")
+def words(make_corpus, tmp_path_factory):
+    """What each stage in words alone reads."""
+    folder = tmp_path_factory.mktemp("instructions")
+    fields = {"family": "inference", "source": "made-up", "question": "Does it follow?", "answer": "yes"}
+    write_instructions([Instruction(id=str(number), **fields) for number in range(16)], folder / "train.jsonl")
+    corpus = make_corpus({"biomedical": 12, "clinical": 6, "general": 6})
+    return {"pretrain": ["--data.corpus", str(corpus), "--data.row_tokens", "32"], "instruct": ["--data.instructions", str(folder)]}
+
+
+@pytest.mark.parametrize("name", [*PRETRAIN, *INSTRUCT])
+def test_a_stage_in_words_alone_trains_a_step_on_a_stand_in(name, words, tiny_llm, tmp_path):
+    form, heads = KINDS["me-llama-13b" if "me-llama" in name else "smollm2"]
+    arguments = [*words[stage_of(name)], "--model.llm.path", str(tiny_llm(form, key_value_heads=heads)), "--out", str(tmp_path / "out")]
+    arguments += ["--trainer.accelerator", "cpu", "--trainer.max_steps", "1", "--trainer.enable_progress_bar", "false"]
+    assert main([stage_of(name), "--config", name, *arguments]) == 0
+    written = load_llm(tmp_path / "out").model if name == "pretrain_me-llama-13b.yaml" else load(tmp_path / "out").llm
+    assert all(torch.isfinite(parameter).all() for parameter in written.parameters())
+
+
+@pytest.mark.parametrize("path", CORPORA, ids=lambda path: path.stem)
+def test_a_corpus_config_names_formats_that_there_are_and_the_domains_of_the_mixture(path):
+    config = read_config(path)
+    assert set(config) == set(WEIGHTS)
+    assert {source["format"] for sources in config.values() for source in sources} <= set(FORMATS)
 
 
 def test_the_large_configs_keep_the_llm_in_bfloat16_and_what_is_trained_in_float32(one_step):

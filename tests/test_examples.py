@@ -1,26 +1,55 @@
-"""The walk-through runs on a tiny LLaMA with the configs of Me-LLaMA 13B, and its README says what it runs."""
+"""The examples run on a tiny LLaMA, and what their pages show is what they run."""
 
+import argparse
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 import yaml
+from tiny_hpo import write_release
 
 from bridge.bundle import load
 from bridge.data.cohort import Cohort
+from bridge.instructions import build
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "examples" / "walkthrough"
 
 
-@pytest.fixture(scope="module")
-def walkthrough():
-    spec = importlib.util.spec_from_file_location("walkthrough", FOLDER / "run.py")
+@pytest.fixture
+def small_sources(tmp_path, monkeypatch):
+    """A release of HPO and the sources of a corpus, both small."""
+    release = write_release(tmp_path)
+    monkeypatch.setattr(build, "_default_sources", lambda: release)
+    sources = {}
+    for domain in ("biomedical", "clinical", "general"):
+        (tmp_path / domain).mkdir()
+        for number in range(40):
+            words = " ".join(f"{domain}{(number * 7 + place) % 53}" for place in range(30))
+            (tmp_path / domain / f"{number}.txt").write_text(f"Text {number} of what is {domain}: {words}.")
+        sources[domain] = [{"format": "text", "path": str(tmp_path / domain)}]
+    (tmp_path / "sources.yaml").write_text(yaml.safe_dump(sources))
+    return tmp_path / "sources.yaml"
+
+
+def example(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / name / "run.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def walkthrough():
+    return example("walkthrough")
+
+
+@pytest.fixture(scope="module")
+def medical():
+    return example("medical")
 
 
 @pytest.fixture
@@ -99,3 +128,23 @@ def test_a_step_that_fails_ends_the_walkthrough(walkthrough, here, capsys):
         walkthrough.main(["--llm", "checkpoints/nowhere", "--stage", "--trainer.accelerator", "cpu"])
     assert end.value.code == 2
     assert "LLM 'checkpoints/nowhere'" in capsys.readouterr().err
+
+
+def test_the_medical_example_runs_whole_in_small_form(medical, here, tiny_llm, small_sources):
+    """Three steps of each stage over a corpus and an instruction set that are made as the whole example makes them."""
+    quiet = "--trainer.accelerator cpu --trainer.enable_progress_bar false"
+    more = ["--sources", str(small_sources), "--per-family", "8", "--limit", "4", "--pretrain-steps", "3", "--instruct-steps", "3", "--stage", quiet]
+    medical.main(["--llm", str(tiny_llm()), *more])
+    rows = json.loads(Path("runs/medical/scores/instructions/results.json").read_text())
+    assert {"base", "bridge"} <= {row["method"] for row in rows}
+    metrics = json.loads(Path("runs/medical/pretrained/metrics.json").read_text())["pretrain"]
+    assert metrics["perplexity/general/after"] > 0
+    assert json.loads(Path("runs/medical/corpus/card.json").read_text())["benchmarks"]["items"] > 0
+
+
+def test_the_readme_shows_the_commands_of_the_medical_example(medical):
+    page = (ROOT / "README.md").read_text()
+    steps = {"pretrain_steps": 1, "instruct_steps": 1, "limit": 1, "per_family": 800}
+    given = argparse.Namespace(out="runs/medical", llm="LLM", sources="configs/corpus/small.yaml", stage="", **steps)
+    shown = {(words[1], *words[2:3]) for words in commands(page) if words and words[0] == "bridge"}
+    assert {tuple(shlex.split(command)[1:3]) for command in (medical.instructions(given), *medical.plan(given))} <= shown

@@ -158,7 +158,13 @@ def test_any_subset_of_modalities_gives_finite_logits_and_gradients(given, bridg
 
 def test_without_any_modality_the_error_says_what_to_give(bridge, opening, turns):
     with pytest.raises(ValueError, match=r"none of the modalities \['gene', 'brain'\] was given; give at least one, NaN where it is missing"):
-        bridge({}, opening, turns)
+        bridge.prefix({})
+
+
+@torch.inference_mode()
+def test_asked_in_words_alone_the_answer_is_that_of_samples_without_any_measurement(bridge, values, opening, turns):
+    absent = {name: torch.full_like(column, torch.nan) for name, column in values.items()}
+    torch.testing.assert_close(bridge({}, opening, turns)[0], bridge(absent, opening, turns)[0])
 
 
 @torch.inference_mode()

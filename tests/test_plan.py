@@ -8,6 +8,7 @@ import pytest
 
 from bridge.__main__ import main
 from bridge.bundle import load
+from bridge.data.module import CohortData
 from bridge.language.llm import LLM, Lora
 from bridge.plan import rehearse as rehearsal
 from bridge.plan.job import parsed, read_job
@@ -85,11 +86,12 @@ def test_the_trained_weights_are_those_of_the_bundle(tiny_llm, tiny_cohort_file,
     assert job.trained == ours + job.shape.adapter(job.lora)
 
 
-def test_recomputing_is_left_to_the_card(tiny_llm, tiny_cohort):
+def test_recomputing_is_left_to_the_card(tiny_llm, tiny_cohort, tiny_cohort_file):
     stage = Tune(tiny_cohort, {"brain": functools.partial(IdentityValue, extremes=4)}, llm=LLM(str(tiny_llm())))
-    assert not recompute_where_needed(stage, Lora(), 4, None)
-    assert not recompute_where_needed(stage, Lora(), 4, 10**9)
-    assert recompute_where_needed(stage, Lora(), 4, 10**6)
+    data = CohortData(str(tiny_cohort_file), batch_size=4)
+    assert not recompute_where_needed(stage, Lora(), data, None)
+    assert not recompute_where_needed(stage, Lora(), data, 10**9)
+    assert recompute_where_needed(stage, Lora(), data, 10**6)
     assert stage.bridge.llm.get_base_model().is_gradient_checkpointing
 
 

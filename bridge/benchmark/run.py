@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from jsonargparse import ArgumentParser
 
-from bridge.arguments import short, tidy
+from bridge.arguments import options, short, tidy
 from bridge.benchmark.results import Record
 from bridge.benchmark.table import print_table
 from bridge.benchmark.task import Skipped, Task
@@ -60,7 +60,7 @@ def _parsed(name: str, rest: Sequence[str]) -> tuple[Task, object]:
     parser.add_class_arguments(kind, sub_configs=True)
     parser.set_defaults(config.get("init_args", {}))
     try:
-        settings = parser.parse_args(tidy(rest))
+        settings = parser.parse_args(tidy(rest, lists=options([kind.__init__], "list[")))
     except ArgumentError as error:
         raise ValueError(f"{short(error)}\nsee: bridge evaluate {name} --help") from error
     own = parser.instantiate_classes(settings).as_dict()

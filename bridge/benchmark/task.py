@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
 from bridge.benchmark.results import Record
-
-DATA, DEFAULT_DATA = "BRIDGE_DATA", "../shared/data"
+from bridge.settings import DATA, data_root
 
 
 class Skipped(Exception):
@@ -36,7 +34,7 @@ def data_folder(name: str) -> Path:
     Raises:
         Skipped: there is none.
     """
-    folder = Path(os.environ.get(DATA, DEFAULT_DATA)) / name
+    folder = data_root() / name
     if not folder.is_dir():
         raise Skipped(f"{folder}: no such folder; set {DATA} to the folder that holds {name}/")
     return folder

@@ -1,4 +1,4 @@
-"""The Human Phenotype Ontology: terms, genes with their annotations, and disorder names, read from its text releases.
+"""The Human Phenotype Ontology: terms, genes and disorders with their annotations, read from its text releases.
 
 Source: https://hpo.jax.org, files hp.obo, genes_to_phenotype.txt and phenotype.hpoa; Gargano et al. 2024,
 doi:10.1093/nar/gkad1005. Read as streams: the three files together take a few seconds.
@@ -22,6 +22,10 @@ FREQUENCY_TERMS = {"HP:0040280": 1.0, "HP:0040281": 0.9, "HP:0040282": 0.55, "HP
 
 #: The first word of a name, and one after a stroke: 'Aplasia/Hypoplasia of the cerebellum'.
 _FIRST_WORDS = re.compile(r"(?<![^/])[A-Z][a-z]+\b")
+#: What stands in quotation marks, and behind a synonym its scope and kind: '"Seizures" EXACT plural_form []'.
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?: ([A-Z]+) ([^\s\[]*))?')
+_NOT_SAID = ("abbreviation", "obsolete_synonym", "HP:0034334")  # kinds of synonyms that no clinician would write
+
 _CAPITAL_INSIDE, _LOWER_CASE = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+\b"), re.compile(r"(?<![\w-])[a-z]+\b")
 
 
@@ -46,6 +50,28 @@ class Gene(NamedTuple):
         return [annotation for annotation in self.annotations if annotation.frequency != 0.0]
 
 
+class DisorderRow(NamedTuple):
+    """One row of ``phenotype.hpoa``: what is recorded of a disorder.
+
+    Args:
+        disorder: Its id (OMIM, ORPHA, DECIPHER).
+        name: Its name.
+        term: The phenotype, mode of inheritance, onset or modifier, by its current id.
+        excluded: It was looked for and not found: the qualifier NOT, or a frequency of zero.
+        frequency: As it is written: ``3/12``, ``45%``, the id of a frequency term, or ''.
+        references: Where it was published, for example ``PMID:1``.
+        aspect: ``P`` phenotype, ``I`` inheritance, ``C`` clinical course, ``M`` modifier, ``H`` past medical history.
+    """
+
+    disorder: str
+    name: str
+    term: str
+    excluded: bool
+    frequency: str
+    references: tuple[str, ...]
+    aspect: str
+
+
 class Ontology:
     """Terms and their is-a graph.
 
@@ -55,11 +81,23 @@ class Ontology:
         alternatives: Retired id to the id that replaced it.
         proper_words: Words that names and definitions always begin with a capital, such as the names of people.
         release: Data version of the release.
+        definitions: Term to its definition, for terms that have one.
+        synonyms: Term to other names that mean exactly the same, abbreviations and discarded names left out.
     """
 
-    def __init__(self, names: dict[str, str], parents: dict[str, list[str]], alternatives: dict[str, str], proper_words: frozenset[str], release: str):
+    def __init__(
+        self,
+        names: dict[str, str],
+        parents: dict[str, list[str]],
+        alternatives: dict[str, str],
+        proper_words: frozenset[str],
+        release: str,
+        definitions: dict[str, str] | None = None,
+        synonyms: dict[str, tuple[str, ...]] | None = None,
+    ):
         self.names, self.parents, self.alternatives = names, parents, alternatives
         self.proper_words, self.release = proper_words, release
+        self.definitions, self.synonyms = definitions or {}, synonyms or {}
         self._ancestors: dict[str, frozenset[str]] = {}
 
     def current(self, term: str) -> str:
@@ -79,7 +117,11 @@ class Ontology:
 
     def in_sentence(self, term: str) -> str:
         """The name of a term as it stands inside a sentence: 'Ataxia' begins small there, 'Babinski sign' does not."""
-        return _FIRST_WORDS.sub(lambda word: word[0] if word[0] in self.proper_words else word[0].lower(), self.names[term])
+        return self.lowered(self.names[term])
+
+    def lowered(self, name: str) -> str:
+        """A name or synonym as it stands inside a sentence."""
+        return _FIRST_WORDS.sub(lambda word: word[0] if word[0] in self.proper_words else word[0].lower(), name)
 
     def organ_systems(self, term: str) -> list[str]:
         """The children of ``Phenotypic abnormality`` at or above the term; a term can belong to several."""
@@ -101,7 +143,7 @@ def read_ontology(path: Path) -> Ontology:
     Raises:
         ValueError: no term was found.
     """
-    names, parents, alternatives, texts, release = {}, {}, {}, [], ""
+    names, parents, alternatives, definitions, synonyms, texts, release = {}, {}, {}, {}, {}, [], ""
     for fields in _stanzas(path):
         release = next(iter(fields.get("data-version", [release])))
         if "id" not in fields or "is_obsolete" in fields:
@@ -110,10 +152,13 @@ def read_ontology(path: Path) -> Ontology:
         names[term] = fields["name"][0]
         parents[term] = [parent.split(" ", 1)[0] for parent in fields.get("is_a", [])]
         alternatives.update(dict.fromkeys(fields.get("alt_id", []), term))
+        if "def" in fields:
+            definitions[term] = _quoted(fields["def"][0])[0]
+        synonyms[term] = tuple(name for name, scope, kind in map(_quoted, fields.get("synonym", [])) if scope == "EXACT" and kind not in _NOT_SAID)
         texts += [fields["name"][0], *(definition.rsplit('"', 1)[0] for definition in fields.get("def", []))]
     if not names:
         raise ValueError(f"{path}: found no [Term], expected an OBO file of the Human Phenotype Ontology")
-    return Ontology(names, parents, alternatives, _proper_words(texts), release.removeprefix("hp/releases/"))
+    return Ontology(names, parents, alternatives, _proper_words(texts), release.removeprefix("hp/releases/"), definitions, synonyms)
 
 
 def read_genes(path: Path, ontology: Ontology) -> dict[str, Gene]:
@@ -132,6 +177,16 @@ def read_disorders(path: Path) -> dict[str, str]:
     return {row[0]: row[1] for row in _rows(path, ("database_id", "disease_name"))}
 
 
+def read_disorder_rows(path: Path, ontology: Ontology) -> Iterator[DisorderRow]:
+    """Read ``phenotype.hpoa`` row by row; terms the ontology does not have are left out."""
+    columns = ("database_id", "disease_name", "qualifier", "hpo_id", "reference", "evidence", "onset", "frequency", "sex", "modifier", "aspect")
+    for disorder, name, qualifier, term, references, _, _, frequency, _, _, aspect in _rows(path, columns):
+        term = ontology.current(term)
+        if term in ontology.names:
+            excluded = qualifier == "NOT" or parse_frequency(frequency) == 0.0
+            yield DisorderRow(disorder, name, term, excluded, frequency, tuple(filter(None, references.split(";"))), aspect)
+
+
 def parse_frequency(text: str) -> float | None:
     """A recorded frequency as a fraction; counts ``n/m`` are shrunk to (n + 1) / (m + 2), so 1 of 1 is no certainty.
 
@@ -145,6 +200,12 @@ def parse_frequency(text: str) -> float | None:
     if match := re.fullmatch(r"([\d.]+)%", text):
         return float(match[1]) / 100
     return None
+
+
+def _quoted(value: str) -> tuple[str, str, str]:
+    """The text in quotation marks, the scope and the kind, '' where missing."""
+    match = _QUOTED.match(value)
+    return (re.sub(r"\\(.)", r"\1", match[1]).strip(), match[2] or "", match[3] or "") if match else ("", "", "")
 
 
 def _proper_words(texts: Iterable[str]) -> frozenset[str]:

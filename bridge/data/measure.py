@@ -12,6 +12,7 @@ from jaxtyping import Float
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from bridge.data.registry import resolve
 from encoders.base import Encoder, load_class
 
 #: What a modality is described by.
@@ -45,14 +46,23 @@ def _measure(name: str, spec: dict, trust: Sequence[str]) -> Measured:
     if not source.exists():
         raise ValueError(f"modality {name!r}: source {source} does not exist; expected a file or folder")
     kind = load_class(spec["class_path"], trust)
+    init_args, width = resolve(spec.get("init_args", {}))
     try:
-        encoder = kind.for_source(source, **{"modality": name} | spec.get("init_args", {}))
+        encoder = kind.for_source(source, **{"modality": name} | init_args)
     except TypeError as error:
-        raise ValueError(f"modality {name!r}, init_args of {spec['class_path']}: {error}; found {sorted(spec.get('init_args', {}))}") from error
+        raise ValueError(f"modality {name!r}, init_args of {spec['class_path']}: {error}; found {sorted(init_args)}") from error
     if encoder.modality != name:
         raise ValueError(f"modality {name!r}: its encoder says {encoder.modality!r}; expected one name, leave 'modality' out of init_args")
     ids, values = encoder.read(source)
+    _require_width(name, source, np.asarray(values), width)
     return Measured(encoder, source.name, *_present(f"{name} ({source})", list(ids), np.asarray(values)))
+
+
+def _require_width(name: str, source: Path, values: np.ndarray, width: int | None) -> None:
+    """Refuse vectors that the strategy they name cannot have made."""
+    if width is not None and values.shape[1:] != (width,):
+        found = f"{source} has {values.shape[-1]} values per sample, its strategy says {width}"
+        raise ValueError(f"modality {name!r}, provenance: {found}; name the strategy it was made by")
 
 
 def _present(label: str, ids: list[str], values: np.ndarray) -> tuple[list[str], np.ndarray]:

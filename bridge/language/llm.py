@@ -240,6 +240,14 @@ def _digest(config: LlamaConfig, weights: Iterable[tuple[str, Tensor]]) -> str:
     return digest.hexdigest()
 
 
+def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
+    """A hash of everything that decides how a text is cut into tokens; padding and truncation are set anew with each call."""
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    rules = json.loads(fast.to_str()) if fast is not None else tokenizer.get_vocab()
+    decisive = {name: value for name, value in rules.items() if name not in ("padding", "truncation")}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
 @contextlib.contextmanager
 def wearing(model: nn.Module, adapter: str) -> Iterator[None]:
     """The LLM with one named adapter, or bare where it has no adapter of that name."""

@@ -38,11 +38,18 @@ class Row:
         """What belongs together."""
         return Segments(tuple(self.lengths), tuple(self.after))
 
-    def put(self, opening: Sequence[int], soft: int, turns: Sequence[Turn]) -> None:
-        """One sample: a single turn stands in one segment with its prefix, several follow a prefix that they share."""
+    def put(self, opening: Sequence[int], soft: int, turns: Sequence[Turn], asked: Sequence[int] = ()) -> None:
+        """One sample: a single turn stands in one segment with its prefix, several follow a prefix that they share.
+
+        Args:
+            opening: Tokens in front of the soft tokens.
+            soft: How many soft tokens.
+            turns: What follows.
+            asked: Tokens after the soft tokens that all turns share.
+        """
         start = len(self.ids)
         self.soft += range(start + len(opening), start + len(opening) + soft)
-        self.ids += [*opening, *[0] * soft]
+        self.ids += [*opening, *[0] * soft, *asked]
         shared = len(turns) > 1 and len(self.ids) > start
         root = len(self.lengths)
         if shared:
@@ -89,3 +96,16 @@ def embedded(row: Row, table: nn.Module, soft: Float[Tensor, "soft width"]) -> F
     embeds = table(torch.tensor(row.ids, device=soft.device))
     places = torch.tensor(row.soft, dtype=torch.long, device=soft.device)
     return embeds.index_copy(0, places, soft.to(embeds.dtype)).unsqueeze(0)
+
+
+def rows_of(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Numbers of the texts of each row, in their order: without padding there is nothing to be gained from another."""
+    rows: list[list[int]] = []
+    filled = 0
+    for number, length in enumerate(lengths):
+        if not rows or filled + length > size:
+            rows.append([])
+            filled = 0
+        rows[-1].append(number)
+        filled += length
+    return rows

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from bridge.data.batch import IGNORE, Turn
 
 SYSTEM = "Answer from the measurements."
+WORDS_ALONE = "Answer the medical question."  # where there are no measurements
 TEMPLATES = ("auto", "chat", "me-llama", "plain")
 
 
@@ -22,10 +23,12 @@ class Prompt:
         template: ``chat`` is the tokenizer's own chat template, ``me-llama`` is Me-LLaMA's instruction form
             (``Human: ... Assistant: ...``, arXiv:2402.12749), ``plain`` is the text alone, ``auto`` is the
             chat template where there is one and Me-LLaMA's form elsewhere.
+        system: What a chat template says first.
     """
 
     tokenizer: PreTrainedTokenizerBase
     template: str = "auto"
+    system: str = SYSTEM
 
     def __post_init__(self) -> None:
         if self.template not in TEMPLATES:
@@ -43,7 +46,12 @@ class Prompt:
 
     def answer(self, answer: str) -> list[int]:
         """Token ids of the answer and the end token."""
-        return [*self._plain(answer), self.tokenizer.eos_token_id]
+        _, _, after, closing = self.frame
+        ids = self._plain(answer)
+        if (after + closing).endswith("\n"):  # SentencePiece puts a space before what begins a text, and an answer does not
+            line, whole = self._plain("\n"), self._plain("\n" + answer)
+            ids = whole[len(line) :] if whole[: len(line)] == line else ids
+        return [*ids, self.tokenizer.eos_token_id]
 
     def example(self, question: str, answer: str, *, note: str = "", length: int | None = None) -> Turn:
         """Question and answer: loss on the answer only.
@@ -74,7 +82,7 @@ class Prompt:
             # Words are encoded together with the question: SentencePiece would put a space before a part encoded alone.
             return self.tokenizer.bos_token or "", "Human: \n", "\n\nAssistant: \n", ""
         slot = "QUESTION-GOES-HERE"
-        messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": slot}]
+        messages = [{"role": "system", "content": self.system}, {"role": "user", "content": slot}]
         framed = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         opening, _, closing = framed.partition(slot)
         return opening, "", "", closing

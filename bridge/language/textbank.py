@@ -7,7 +7,7 @@ import copy
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float, Int
 from rich.progress import track
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
 
 from bridge.data.sources import default_cache
 from bridge.language.attention import ALONE, Segments
 from bridge.language.latent import LatentText
-from bridge.language.llm import LanguageModel, base_model, fingerprint, wearing
+from bridge.language.llm import LanguageModel, base_model, fingerprint, tokenizer_digest, wearing
+from bridge.language.packing import rows_of
 from bridge.language.vectors import NAME, Vectors
 
 TEMPLATE = "{text}"
@@ -43,6 +43,7 @@ class TextBank:
         latent: Word-count vectors that stand after the LLM's states; with them there may be no layers.
         max_tokens: Longer texts are cut, and a warning says how many.
         keep: Keep vectors on disk and take them from there; not while an adapter learns, whose vectors nobody will ask for again.
+        adapter: Adapter that the LLM wears to read texts; one that it has not got leaves it bare.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class TextBank:
         folder: Path | None = None,
         max_tokens: int = 512,
         keep: bool = True,
+        adapter: str = "text",
     ):
         if pooling not in ("mean", "last"):
             raise ValueError(f"text bank, field pooling: found {pooling!r}, expected 'mean' or 'last'")
@@ -62,9 +64,10 @@ class TextBank:
         if not (layers or latent) or not all(0 <= layer <= depth for layer in layers):
             raise ValueError(f"text bank, field layers: found {list(layers)}, expected numbers from 0 to {depth}")
         self.language, self.layers, self.pooling, self.latent, self.max_tokens = language, tuple(layers), pooling, latent, max_tokens
+        self.adapter, self.weights = adapter, fingerprint(language, adapter)
         recipe = {
-            "weights": fingerprint(language, "text"),
-            "tokenizer": _tokenizer_digest(language.tokenizer),
+            "weights": self.weights,
+            "tokenizer": tokenizer_digest(language.tokenizer),
             "template": TEMPLATE,
             "layers": self.layers,
             "pooling": pooling,
@@ -91,31 +94,51 @@ class TextBank:
             batch_tokens: Tokens of a row of packed texts; by default as many as suit the processor.
             show_progress: Draw a bar of the rows.
         """
-        parts = [self._states(texts, batch_tokens, show_progress)] if self.layers else []
+        names = [self._name(TEMPLATE.format(text=text).encode()) if text else None for text in texts]
+
+        def tokens(rows: Sequence[int]) -> list[Int[np.ndarray, " _"]]:
+            return self._tokens([texts[row] for row in rows], tell_cut=True)
+
+        parts = [self._states(names, tokens, batch_tokens, show_progress)] if self.layers else []
         parts += [self.latent(texts).cpu().numpy()] if self.latent and len(texts) else []
         if not len(texts):
             return np.empty((0, self.width), np.float32)
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
+    def embed_tokens(
+        self, ids: Sequence[Int[np.ndarray, " _"]], *, batch_tokens: int | None = None, show_progress: bool = True
+    ) -> Float[np.ndarray, "sequences width"]:
+        """One vector of the LLM's states per sequence of token ids, read as it stands: for whoever divides texts, see ``notes``.
+
+        Args:
+            ids: Token ids with the special tokens that the tokenizer puts around a text; none empty.
+            batch_tokens: As for :meth:`embed`.
+            show_progress: Draw a bar of the rows.
+        """
+        names = [self._name(b"\0tokens\0" + each.astype("<i4").tobytes()) for each in ids]
+        return self._states(names, lambda rows: [ids[row] for row in rows], batch_tokens, show_progress)
+
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
-        """Vectors of texts, none empty, with gradient where the LLM has an adapter named ``text``."""
+        """Vectors of texts, none empty, with gradient where the LLM has the adapter of the bank."""
         # One row however long: cards that share an LLM must all run it equally often.
         parts = [self._read(self._tokens(texts))] if self.layers else []
         parts += [self.latent(texts).to(self.language.model.device)] if self.latent else []
         return torch.cat(parts, dim=1)
 
-    def _states(self, texts: Sequence[str], batch_tokens: int | None, show_progress: bool) -> Float[np.ndarray, "texts width"]:
-        """The LLM's states of each text, from the disk where it has them."""
-        names = [self._name(text) for text in texts]
+    def _states(
+        self, names: Sequence[bytes | None], tokens: Callable[[Sequence[int]], list[np.ndarray]], batch_tokens: int | None, show_progress: bool
+    ) -> Float[np.ndarray, "texts width"]:
+        """The LLM's states of each name, from the disk where it has them; ``tokens`` is asked for the rows that are missing."""
         first: dict[bytes, int] = {}
-        for row, text in enumerate(texts):
-            if text:
-                first.setdefault(names[row], row)
-        store, vectors = Vectors(self.folder, self._states_width), np.full((len(texts), self._states_width), np.nan, np.float32)
+        for row, name in enumerate(names):
+            if name is not None:
+                first.setdefault(name, row)
+        store, vectors = Vectors(self.folder, self._states_width), np.full((len(names), self._states_width), np.nan, np.float32)
         found = store.read(first, vectors) if self.keep else set()
         missing = [row for name, row in first.items() if name not in found]
+        ids = tokens(missing) if missing else []
         with store.writer() if self.keep and missing else contextlib.nullcontext() as append:
-            for numbers, made in self._encode([texts[row] for row in missing], batch_tokens, show_progress):
+            for numbers, made in self._encode(ids, batch_tokens, show_progress):
                 rows = [missing[number] for number in numbers]
                 vectors[rows] = made
                 if append:
@@ -124,13 +147,12 @@ class TextBank:
         vectors[again] = vectors[[first[names[row]] for row in again]]
         return vectors
 
-    def _name(self, text: str) -> bytes:
-        return hashlib.sha256((self.key + TEMPLATE.format(text=text)).encode()).digest()[:NAME]
+    def _name(self, content: bytes) -> bytes:
+        return hashlib.sha256(self.key.encode() + content).digest()[:NAME]
 
-    def _encode(self, texts: Sequence[str], batch_tokens: int | None, show_progress: bool) -> Iterator[tuple[list[int], Float[np.ndarray, "_ width"]]]:
+    def _encode(self, ids: Sequence[np.ndarray], batch_tokens: int | None, show_progress: bool) -> Iterator[tuple[list[int], Float[np.ndarray, "_ width"]]]:
         """Row by row the numbers of its texts, and their vectors."""
-        ids = self._tokens(texts, tell_cut=True)
-        rows = _rows([len(each) for each in ids], batch_tokens or (ROW_GPU if self.language.model.device.type == "cuda" else ROW_CPU))
+        rows = rows_of([len(each) for each in ids], batch_tokens or (ROW_GPU if self.language.model.device.type == "cuda" else ROW_CPU))
         for row in track(rows, "Encoding texts", disable=not (show_progress and rows)):
             with torch.no_grad():  # inference mode would spoil weights that are divided over cards for training
                 vectors = self._read([ids[number] for number in row]).cpu().numpy()
@@ -154,7 +176,7 @@ class TextBank:
         """Pooled states of the LLM for texts that stand in one row."""
         model, segments = self.language.model, Segments(tuple(map(len, ids)), (ALONE,) * len(ids))
         row = torch.from_numpy(np.concatenate(ids)).to(model.device, torch.long).unsqueeze(0)
-        with wearing(model, "text"):
+        with wearing(model, self.adapter):
             states = hidden_states(model, row, segments, self.layers)
         return torch.cat([self._pool(state[0].float(), segments) for state in states], dim=1)
 
@@ -162,27 +184,6 @@ class TextBank:
         if self.pooling == "last":
             return states[torch.tensor(segments.starts[1:], device=states.device) - 1]
         return torch.segment_reduce(states, "mean", lengths=torch.tensor(segments.lengths, device=states.device))
-
-
-def _rows(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Numbers of the texts of each row, in their order: without padding there is nothing to be gained from another."""
-    rows: list[list[int]] = []
-    filled = 0
-    for number, length in enumerate(lengths):
-        if not rows or filled + length > size:
-            rows.append([])
-            filled = 0
-        rows[-1].append(number)
-        filled += length
-    return rows
-
-
-def _tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
-    """A hash of everything that decides how a text is cut into tokens; padding and truncation are set anew with each call."""
-    fast = getattr(tokenizer, "backend_tokenizer", None)
-    rules = json.loads(fast.to_str()) if fast is not None else tokenizer.get_vocab()
-    decisive = {name: value for name, value in rules.items() if name not in ("padding", "truncation")}
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def hidden_states(model: nn.Module, row: Int[Tensor, "1 tokens"], segments: Segments, layers: Sequence[int]) -> list[Float[Tensor, "1 tokens width"]]:

@@ -16,7 +16,6 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from bridge.arguments import short, tidy
 from bridge.data.cohort import Cohort
-from bridge.data.module import CohortData
 from bridge.data.sources import default_cache
 from bridge.language.llm import DEFAULT, LLM, Lora, resolve_dtype
 from bridge.language.prompts import Prompt
@@ -26,8 +25,8 @@ from bridge.language.tiny import tokenizer_for
 from bridge.project.base import Projector
 from bridge.settings import config_file
 from bridge.train.memory import BYTES, Row, Shape
-from bridge.train.recompute import turn_tokens
-from bridge.train.run import STAGES, StageCLI
+from bridge.train.run import PLANNED, STAGES, StageCLI
+from bridge.train.tune import turn_tokens
 
 #: Width and number of the encoder's tokens where no cohort is given.
 ASSUMED = {"gene": (1536, 1), "brain": (1, 83)}
@@ -99,8 +98,8 @@ def parsed(stage: str, arguments: Sequence[str]) -> dict[str, Any]:
     Raises:
         ValueError: an argument or a setting is not as expected.
     """
-    if stage not in STAGES:
-        raise ValueError(f"plan {stage!r}: no such stage; expected {' or '.join(STAGES)}, as in: bridge plan tune --config configs/tune_me-llama-13b.yaml")
+    if stage not in PLANNED:
+        raise ValueError(f"plan {stage!r}: no such stage; expected {' or '.join(PLANNED)}, as in: bridge plan tune --config configs/tune_me-llama-13b.yaml")
     settings = {"run": False, "seed_everything_default": 0, "save_config_callback": None}
     parser = {
         "prog": f"bridge plan {stage}",
@@ -109,7 +108,7 @@ def parsed(stage: str, arguments: Sequence[str]) -> dict[str, Any]:
     }
     tidied = tidy(["--data.cohort=", *arguments], ("model.trust",), ("rehearse",), renamed={"trust": "model.trust"})
     try:
-        cli = PlanCLI(STAGES[stage], CohortData, args=tidied, parser_kwargs=parser, **settings)
+        cli = PlanCLI(*STAGES[stage], args=tidied, parser_kwargs=parser, **settings)
     except argparse.ArgumentError as error:
         raise ValueError(f"{short(error)}\nsee: bridge plan {stage} --help") from error
     return yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))

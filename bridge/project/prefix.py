@@ -19,3 +19,8 @@ class Prefix(NamedTuple):
 def zeroed(prefix: Prefix) -> Prefix:
     """A prefix that says nothing but how long it is."""
     return Prefix(torch.zeros_like(prefix.values), prefix.mask)
+
+
+def nothing(samples: int, like: Tensor) -> Prefix:
+    """No soft token at all in front of so many questions; of the width, device and dtype of these token embeddings."""
+    return Prefix(like.new_zeros(samples, 0, like.shape[1]), torch.zeros(samples, 0, dtype=torch.bool, device=like.device))

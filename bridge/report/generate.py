@@ -46,7 +46,7 @@ def generated(
 
     Args:
         bridge: A loaded bundle.
-        values: Modality to normalised values ``[samples, features]``.
+        values: Modality to normalised values ``[samples, features]``; none to ask in words alone.
         questions: One per sample.
         note: Clinical note, given to the LLM as quoted data.
         max_new_tokens: Longest answer, of all samples or of each.
@@ -59,9 +59,8 @@ def generated(
     Raises:
         ValueError: a longest answer has no token, or there is not one for each sample.
     """
-    prompt = Prompt(bridge.language.tokenizer, bridge.template)
-    known = known or Reference.from_dict(bridge.reference["training"])
-    names = KnownNames(prompt.tokenizer, known.regions, known.facts, known.aliases) if constrain else None
+    prompt = bridge.prompt
+    names = _known_names(prompt, known or Reference.from_dict(bridge.reference["training"])) if constrain else None
     asked = [prompt.question(question, note) for question in questions]
     answers = [Answer(number, limit) for number, limit in enumerate(_limits(max_new_tokens, len(asked)))]
     with merged(bridge.llm), torch.inference_mode():
@@ -84,10 +83,10 @@ def prompts(
         size: Prompts in a row.
         zeroed: Soft tokens of zeros.
     """
-    opening = Prompt(bridge.language.tokenizer, bridge.template).opening
+    opening = bridge.prompt.opening
     for start in range(0, len(asked), size):
         part = slice(start, start + size)
-        prefix = bridge.prefix({modality: table[part].to(bridge.llm.device) for modality, table in values.items()})
+        prefix = bridge.soft_tokens({modality: table[part].to(bridge.llm.device) for modality, table in values.items()}, len(asked[part]))
         prefix = zeroed_prefix(prefix) if zeroed else prefix
         row = _behind(opening, prefix.mask.sum(dim=1).tolist(), asked[part])
         yield Prompts(row.segments, embedded(row, bridge.llm.get_input_embeddings(), prefix.values[prefix.mask]), list(answers[part]))
@@ -100,6 +99,10 @@ def _behind(opening: Sequence[int], soft: Sequence[int], asked: Sequence[Sequenc
         row.put([], count, [Turn([*question], [])])
     row.after = [ALONE, *[0] * len(asked)] if opening else [ALONE] * len(asked)
     return row
+
+
+def _known_names(prompt: Prompt, known: Reference) -> KnownNames:
+    return KnownNames(prompt.tokenizer, known.regions, known.facts, known.aliases)
 
 
 def _limits(max_new_tokens: int | Sequence[int], count: int) -> list[int]:

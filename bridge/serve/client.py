@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from torch import Tensor
 
+from bridge.language.server import Server
 from bridge.serve.embeds import request_part
-from bridge.serve.server import Server
 
 NEEDED = (0, 22)  # the first version that documents the part
 

@@ -1,8 +1,9 @@
-"""The commands ``align`` and ``tune``: a LightningCLI whose record is the printed config, and a bundle at the end."""
+"""The commands ``align``, ``tune``, ``pretrain`` and ``instruct``: a LightningCLI whose record is the printed config, and a bundle at the end."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,23 +17,42 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from bridge.arguments import short, tidy
-from bridge.bundle import require_replaceable, save
+from bridge.bundle import require_replaceable
+from bridge.corpora.mixture import MixtureData
 from bridge.data.module import CohortData
+from bridge.instructions.module import InstructionData
 from bridge.language.llm import LLM, Lora
 from bridge.model import SemanticBridge
 from bridge.train.align import Align
+from bridge.train.instruct import Instruct
+from bridge.train.pretrain import Pretrain
 from bridge.train.recompute import card_memory, recompute_where_needed
 from bridge.train.record import CHECKPOINT, CheckpointFile, clear, join_log, log_part, require_same_settings, write_settings
 from bridge.train.stage import Stage
 from bridge.train.tune import Tune
+from bridge.train.whole import require_new
 
-STAGES: dict[str, type[Stage]] = {"align": Align, "tune": Tune}
+#: Command to the stage and to what it reads.
+STAGES: dict[str, tuple[type[Stage], type[lightning.LightningDataModule]]] = {
+    "align": (Align, CohortData),
+    "tune": (Tune, CohortData),
+    "pretrain": (Pretrain, MixtureData),
+    "instruct": (Instruct, InstructionData),
+}
+PLANNED = ("align", "tune")  # for which ``bridge plan`` tells memory and time
+
+#: Options that take several values.
+LISTS = ("model.trust", "data.instructions")
 
 HELP = {
     "align": "Stage 1: align every modality with text by contrast. Start from a shipped config and say what differs: "
     "bridge align --config configs/align.yaml --data.cohort COHORT.h5ad --out ALIGNED",
     "tune": "Stage 2: LoRA and projectors learn together to answer from the prefix. Start from a shipped config and say what differs: "
     "bridge tune --config configs/tune.yaml --data.cohort COHORT.h5ad --model.start ALIGNED --out BUNDLE",
+    "pretrain": "Continual pretraining on a weighted mixture of domains. Start from a shipped config and say what differs: "
+    "bridge pretrain --config configs/pretrain.yaml --data.corpus CORPUS --out PRETRAINED",
+    "instruct": "Instruction tuning over task families, with soft tokens or in words alone. Start from a shipped config and say what differs: "
+    "bridge instruct --config configs/instruct.yaml --data.instructions FOLDER --model.start PRETRAINED --out INSTRUCTED",
 }
 
 
@@ -46,12 +66,13 @@ class StageCLI(LightningCLI):
         self.link_cohort(parser)
 
     def link_cohort(self, parser: LightningArgumentParser) -> None:
-        """The model is given the cohort that the data module read."""
-        parser.link_arguments("data.cohort", "model.cohort", apply_on="instantiate", compute_fn=_identity)
+        """The model is given the cohort that the data module read, where it wants one."""
+        if "cohort" in inspect.signature(self.model_class).parameters:
+            parser.link_arguments("data.cohort", "model.cohort", apply_on="instantiate", compute_fn=_identity)
 
     def before_instantiate_classes(self) -> None:
         self.out = Path(self.config.out)
-        require_replaceable(self.out)
+        require_new(self.out) if self.config.model.get("full") else require_replaceable(self.out)
         self.run = self.out.with_name(f"{self.out.name}-{self.parser.prog.split()[-1]}")
         self.settings, self.checkpoint = self.run / "config.yaml", self.run / CHECKPOINT
         self.stopped = self.config.resume and self.checkpoint.exists()
@@ -80,7 +101,7 @@ def run_stage(stage: str, arguments: Sequence[str]) -> Path:
     """Train a stage from command-line arguments and write its bundle.
 
     Args:
-        stage: ``align`` or ``tune``.
+        stage: ``align``, ``tune``, ``pretrain`` or ``instruct``.
         arguments: As on the command line; ``--config`` files and single settings.
 
     Raises:
@@ -100,10 +121,10 @@ def run_stage(stage: str, arguments: Sequence[str]) -> Path:
         raise KeyboardInterrupt from error
     bridge = cli.model.whole()
     if trainer.is_global_zero:
-        save(bridge, cli.out, {stage: {name: float(value) for name, value in trainer.callback_metrics.items()}})
+        cli.model.write(bridge, cli.out, {stage: {name: float(value) for name, value in trainer.callback_metrics.items()}})
         join_log(cli.run)
         clear(cli.run)
-        print(f"{stage}: wrote {cli.out}", flush=True)
+        print("\n".join([*cli.model.told(), f"{stage}: wrote {cli.out}"]), flush=True)
     return cli.out
 
 
@@ -115,9 +136,9 @@ def _parsed(stage: str, arguments: Sequence[str]) -> StageCLI:
     """Everything parsed and built."""
     settings = {"run": False, "seed_everything_default": 0, "save_config_callback": None}
     parser = {"prog": f"bridge {stage}", "description": HELP[stage], "exit_on_error": False}
-    tidied = tidy(arguments, ("model.trust",), renamed={"trust": "model.trust"})
+    tidied = tidy(arguments, LISTS, renamed={"trust": "model.trust"})
     try:
-        return StageCLI(STAGES[stage], CohortData, args=tidied, parser_kwargs=parser, **settings)
+        return StageCLI(*STAGES[stage], args=tidied, parser_kwargs=parser, **settings)
     except argparse.ArgumentError as error:
         raise ValueError(f"{short(error)}\nsee: bridge {stage} --help") from error
     except MisconfigurationException as error:
@@ -129,8 +150,8 @@ def _fit_to_card(cli: StageCLI) -> None:
     given, strategy = cli.config.model, cli.trainer.strategy
     if (given.llm or LLM()).checkpointing == "auto":
         shared = cli.trainer.world_size if isinstance(strategy, ModelParallelStrategy) else 1
-        lora = Lora(**(given.get("lora") or {}))
-        recompute_where_needed(cli.model, lora, cli.datamodule.batch_size, card_memory(strategy.root_device), shared)
+        lora = Lora(**(given.get("lora") or {}))  # full weights have none, and keep at least as much
+        recompute_where_needed(cli.model, lora, cli.datamodule, card_memory(strategy.root_device), shared)
 
 
 def _sizes(bridge: SemanticBridge) -> Iterator[str]:

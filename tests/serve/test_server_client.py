@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from bridge.language.questions import REPORT_ASK
+from bridge.language.server import Server, retry_after
 from bridge.serve.client import Ask, Client
-from bridge.serve.server import Server, retry_after
 
 
 @pytest.fixture

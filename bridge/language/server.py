@@ -26,15 +26,25 @@ class Server:
         timeout: Seconds for one answer.
         attempts: How often a busy server is asked.
         pause: Waits so many seconds.
+        remedy: What to do where nobody answers.
 
     Raises:
         ValueError: not an http address.
     """
 
-    def __init__(self, url: str, *, key: str = "", timeout: float | int = 600, attempts: int = 6, pause: Callable[[float], object] = time.sleep):
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str = "",
+        timeout: float | int = 600,
+        attempts: int = 6,
+        pause: Callable[[float], object] = time.sleep,
+        remedy: str = "start it with the export's launch.sh",
+    ):
         if not re.match(r"https?://[^/]", url):
             raise ValueError(f"server {url!r}: expected an address such as http://localhost:8000")
-        self.url, self.timeout, self.attempts, self.pause = url.rstrip("/"), timeout, attempts, pause
+        self.url, self.timeout, self.attempts, self.pause, self.remedy = url.rstrip("/"), timeout, attempts, pause, remedy
         self.headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -57,7 +67,7 @@ class Server:
                 self.pause(wait)
             except (OSError, http.client.HTTPException) as error:
                 reason = getattr(error, "reason", None) or error
-                raise ValueError(f"server {self.url}: no answer ({reason or type(error).__name__}); start it with the export's launch.sh") from error
+                raise ValueError(f"server {self.url}: no answer ({reason or type(error).__name__}); {self.remedy}") from error
         raise AssertionError("the last attempt returns or raises")
 
     def _require_busy(self, error: urllib.error.HTTPError, attempt: int) -> None:
@@ -83,9 +93,9 @@ def _json(body: bytes, url: str) -> dict[str, Any]:
     try:
         answer = json.loads(body)
     except ValueError as error:
-        raise ValueError(f"server {url}: its answer is not JSON ({error}); is this a vLLM server?") from error
+        raise ValueError(f"server {url}: its answer is not JSON ({error}); is this the address of its API?") from error
     if not isinstance(answer, dict):
-        raise ValueError(f"server {url}: found {type(answer).__name__}, expected a JSON object; is this a vLLM server?")
+        raise ValueError(f"server {url}: found {type(answer).__name__}, expected a JSON object; is this the address of its API?")
     return answer
 
 

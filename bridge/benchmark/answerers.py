@@ -1,0 +1,30 @@
+"""The models that a benchmark in words asks: a bundle's, a bare LLM, and the LLM a bundle was made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from bridge.benchmark.results import OURS
+from bridge.bundle import WEIGHTS, load
+from bridge.language.llm import load_llm
+from bridge.medical.answer import BundleAnswerer
+from bridge.model import SemanticBridge
+
+BASE = "base"
+
+
+def opened(path: str, name: str = OURS) -> BundleAnswerer:
+    """The model of a bundle folder, or a bare LLM by its folder or name."""
+    return BundleAnswerer(load(path), name) if (Path(path) / WEIGHTS).is_file() else _alone(path, "auto", name)
+
+
+def base_of(answerer: BundleAnswerer) -> BundleAnswerer:
+    """The bare LLM that a bundle was made of, asked in the same prompt form."""
+    return _alone(answerer.bridge.language.name, answerer.bridge.template, BASE)
+
+
+def _alone(path: str, template: str, name: str) -> BundleAnswerer:
+    bridge = SemanticBridge.text_only(load_llm(path), template)
+    return BundleAnswerer(bridge.to("cuda" if torch.cuda.is_available() else "cpu").eval(), name)

@@ -1,0 +1,49 @@
+"""Who answers a benchmark's questions: a bundle here, a model behind an endpoint, or a file of recorded answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from bridge.evaluate.likelihood import choice_log_likelihoods
+from bridge.model import SemanticBridge
+from bridge.report.generate import generate
+
+
+@runtime_checkable  # annotations are checked in tests
+class Answerer(Protocol):
+    """Answers questions in words, and where it can says how likely given answers are."""
+
+    name: str
+
+    def generate(self, questions: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        """One greedy answer per question."""
+        ...
+
+    def log_likelihoods(self, questions: Sequence[str], choices: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Log-probability of each choice of each question, summed over its tokens, nats.
+
+        Raises:
+            ValueError: it cannot tell.
+        """
+        ...
+
+
+class BundleAnswerer:
+    """The LLM of a bundle, asked in words alone.
+
+    Args:
+        bridge: A loaded bundle, or a bridge without modalities around a bare LLM (``SemanticBridge.text_only``).
+        name: How results call it.
+    """
+
+    def __init__(self, bridge: SemanticBridge, name: str = "bridge"):
+        self.bridge, self.name = bridge, name
+
+    def generate(self, questions: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        """See :class:`Answerer`."""
+        return generate(self.bridge, {}, questions, max_new_tokens=max_new_tokens, show_progress=True)
+
+    def log_likelihoods(self, questions: Sequence[str], choices: Sequence[Sequence[str]]) -> list[list[float]]:
+        """See :class:`Answerer`."""
+        return choice_log_likelihoods(self.bridge, questions, choices, show_progress=True)
