@@ -92,11 +92,11 @@ class Pretrain(Stage):
     def on_fit_start(self) -> None:
         require_trained(self, self.bridge.llm)
         if "before" not in self.perplexity:
-            self.perplexity["before"] = self._measured()
+            self.perplexity["before"] = self.perplexities()
 
     def on_train_end(self) -> None:
         """Log the perplexity of every domain before and after, and whether the general text is known as well as it was."""
-        self.perplexity["after"] = self._measured()
+        self.perplexity["after"] = self.perplexities()
         for when, domains in self.perplexity.items():
             self.trainer.callback_metrics.update({f"perplexity/{domain}/{when}": torch.tensor(value) for domain, value in domains.items()})
         if self.forgot is not None:
@@ -142,15 +142,16 @@ class Pretrain(Stage):
         tokens = data.batch_size * data.row_tokens
         return tokens, min(tokens, LOSS_AT_ONCE)
 
+    def perplexities(self) -> dict[str, float]:
+        """Perplexity of every domain that has held-out text; all cards read all of it."""
+        data: MixtureData = self.trainer.datamodule
+        found = {domain: perplexity(self.bridge, data.held_out_rows(domain), data.row_tokens) for domain in data.held_out}
+        return {domain: value for domain, value in found.items() if value is not None}
+
     def _train_all(self) -> None:
         if is_quantised(base_model(self.bridge.llm)):
             raise ValueError("pretrain, field full: four-bit weights do not learn; leave out quantise, or train an adapter")
         self.bridge.llm.float().requires_grad_(True)  # AdamW in bfloat16 would round its small steps away
-
-    def _measured(self) -> dict[str, float]:
-        data: MixtureData = self.trainer.datamodule
-        found = {domain: perplexity(self.bridge, data.held_out_rows(domain), data.row_tokens) for domain in data.held_out}
-        return {domain: value for domain, value in found.items() if value is not None}
 
 
 def token_loss(head: nn.Module, states: Float[Tensor, "tokens width"], targets: Int[Tensor, " tokens"]) -> Float[Tensor, ""]:

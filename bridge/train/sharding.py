@@ -13,7 +13,7 @@ from bridge.language.llm import base_model
 from bridge.language.quantise import is_quantised
 
 #: Methods through which training enters a stage; the weights outside the layers are whole while one of them runs.
-ENTRIES = ("training_step", "validation_step", "encode_texts")
+ENTRIES = ("training_step", "validation_step", "encode_texts", "perplexities")
 
 
 def shard(stage: nn.Module, llm: nn.Module, mesh: DeviceMesh) -> frozenset[str]:

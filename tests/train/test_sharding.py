@@ -13,8 +13,10 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.distributed.tensor import DTensor
 
 from bridge.bundle import load, save
-from bridge.language.llm import LLM, Lora
+from bridge.corpora.mixture import MixtureData
+from bridge.language.llm import LLM, Lora, load_llm
 from bridge.train.align import TextSide
+from bridge.train.pretrain import Pretrain
 
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = functools.partial(ModelParallelStrategy, data_parallel_size=1, tensor_parallel_size=1, save_distributed_checkpoint=False, process_group_backend="gloo")
@@ -46,6 +48,41 @@ def test_frozen_bfloat16_and_trained_float32_weights_share_a_layer(tune, data, f
     assert all(torch.isfinite(torch.tensor(losses)))
     again = load(save(module.whole(), tmp_path / "bundle"))
     assert again.finite_trained()
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_sharded_pretraining_learns_and_measures_what_a_whole_one_does(full, make_corpus, fit, weights, tiny_llm):
+    learned, corpus = [], make_corpus({"biomedical": 20, "general": 10})
+    for strategy in ("auto", ALONE()):
+        torch.manual_seed(0)
+        stage = Pretrain(llm=LLM(str(tiny_llm())), lora=None if full else Lora(r=4, alpha=8, dropout=0.0), full=full, learning_rate=1e-3)
+        fit(stage, MixtureData(str(corpus), {"biomedical": 1.0, "general": 1.0}, row_tokens=32, batch_size=2, validation=0.2), max_steps=3, strategy=strategy)
+        stage.whole()
+        trained = {name: value for name, value in weights(stage).items() if stage.get_parameter(name).requires_grad}
+        learned.append((stage.perplexity, trained))
+    (whole, before), (sharded, after) = learned
+    assert {when: pytest.approx(found, rel=1e-4) for when, found in whole.items()} == sharded
+    assert whole["before"] != whole["after"]
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(before[name], after[name], atol=2e-5) for name in before)
+
+
+def test_full_weights_on_two_processes_are_written_as_one_llm(make_corpus, tiny_llm, tmp_path):
+    """The shipped configuration of Me-LLaMA's own recipe, on two processes of a CPU."""
+    fragment = yaml.safe_load((ROOT / "configs" / "strategy" / "fsdp2.yaml").read_text())
+    fragment |= {"accelerator": "cpu", "devices": 2, "max_steps": 2, "enable_progress_bar": False, "accumulate_grad_batches": 1}
+    fragment["strategy"]["init_args"]["data_parallel_size"] = 2
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(fragment))
+    corpus, base = make_corpus({"biomedical": 20, "clinical": 8, "general": 10}), tiny_llm("llama-2", key_value_heads=4)
+    command = [sys.executable, "-m", "bridge", "pretrain", "--config", "configs/pretrain_me-llama-13b.yaml", "--trainer", str(tmp_path / "two.yaml")]
+    command += ["--data.corpus", str(corpus), "--data.row_tokens", "32", "--model.llm.path", str(base), "--out", str(tmp_path / "llm")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "BRIDGE_CACHE": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("wrote") == done.stdout.count("forgetting") == 1
+    written, before = load_llm(tmp_path / "llm").model.state_dict(), load_llm(base).model.state_dict()
+    assert written.keys() == before.keys()
+    assert any(not torch.equal(written[name].float(), before[name].float()) for name in written)
 
 
 def test_an_adapter_on_the_text_side_is_sharded_too(align, data, fit):
