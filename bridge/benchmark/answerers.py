@@ -9,7 +9,9 @@ import torch
 from bridge.benchmark.results import OURS
 from bridge.bundle import WEIGHTS, load
 from bridge.language.llm import load_llm
-from bridge.medical.answer import BundleAnswerer
+from bridge.medical.answer import Answerer, BundleAnswerer
+from bridge.medical.comparators import EndpointAnswerer, RecordedAnswers
+from bridge.medical.journal import NAME, Journal
 from bridge.model import SemanticBridge
 
 BASE = "base"
@@ -28,3 +30,12 @@ def base_of(answerer: BundleAnswerer) -> BundleAnswerer:
 def _alone(path: str, template: str, name: str) -> BundleAnswerer:
     bridge = SemanticBridge.text_only(load_llm(path), template)
     return BundleAnswerer(bridge.to("cuda" if torch.cuda.is_available() else "cpu").eval(), name)
+
+
+def kept(answerer: BundleAnswerer | EndpointAnswerer | RecordedAnswers, folder: Path) -> Answerer:
+    """The same, with its answers written down in a run's folder: a stopped run goes on there."""
+    if isinstance(answerer, RecordedAnswers):
+        return answerer
+    if isinstance(answerer, BundleAnswerer):
+        answerer.show_progress = False  # there is one bar for all
+    return Journal(answerer, answerer.identity, folder / NAME)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bridge.benchmark.answerers import BASE, base_of, opened
+from bridge.benchmark.answerers import BASE, base_of, kept, opened
 from bridge.benchmark.medical import FILE, in_words, verdict, write_items
 from bridge.benchmark.results import OURS, Record
 from bridge.benchmark.task import Task
@@ -54,7 +54,7 @@ class Instructions(Task):
         training = list(read_instructions(Path(self.data) / "train.jsonl")) if (Path(self.data) / "train.jsonl").is_file() else []
         record.words("Protocol", self._protocol(len(items), sum(bool(item.sample) for item in test), record.seed))
         results = {COMMONEST: judged_answers(items, commonest(training, items))} if training else {}
-        results |= self._answered(items)
+        results |= self._answered(items, record.out)
         put_instructions(record, results, {item.template for item in training})
         write_items(record.out / FILE, {"instructions": results})
 
@@ -72,11 +72,11 @@ class Instructions(Task):
         longest = ", ".join(f"{tokens} ({judged})" for judged, tokens in LONGEST.items())
         return PROTOCOL.format(path=f"{self.data}/test.jsonl", n=n, left_out=said, longest=longest, commonest=COMMONEST, seed=seed)
 
-    def _answered(self, items: Sequence[Instruction]) -> dict[str, list[Scored]]:
+    def _answered(self, items: Sequence[Instruction], folder: Path) -> dict[str, list[Scored]]:
         tuned = opened(self.bundle)
-        ours = written(tuned, items)
+        ours = written(kept(tuned, folder), items)
         base = opened(self.base, BASE) if self.base else base_of(tuned)
-        return {BASE: written(base, items), OURS: ours}
+        return {BASE: written(kept(base, folder), items), OURS: ours}
 
 
 def commonest(training: Sequence[Instruction], items: Sequence[Instruction]) -> list[str]:

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
-from bridge.benchmark.answerers import BASE, base_of, opened
+from bridge.benchmark.answerers import BASE, base_of, kept, opened
 from bridge.benchmark.results import OURS, Record
 from bridge.benchmark.task import Skipped, Task, data_folder
 from bridge.data.cohort import whole_file
 from bridge.instructions.item import Instruction
 from bridge.language.llm import DEFAULT
-from bridge.medical.answer import Answerer
+from bridge.medical.answer import BundleAnswerer
 from bridge.medical.ask import LONGEST, judged_answers, likeliest, written
 from bridge.medical.benchmarks import BENCHMARKS, Benchmark, drawn, splits
 from bridge.medical.comparators import EndpointAnswerer, RecordedAnswers
@@ -81,11 +81,13 @@ class Medical(Task):
             raise ValueError("medical, fields bundle and llm: found both, expected one; compare the two with --base")
         if (endpoint is None) != (model is None):
             raise ValueError("medical, fields endpoint and model: found one of them, expected both or neither")
-        wrong = sorted({*(benchmarks or ()), *(folders or ())} - set(BENCHMARKS))
+        benchmarks = [name.lower().replace(" ", "-") for name in benchmarks or ()]  # as their authors write them
+        folders = {name.lower().replace(" ", "-"): folder for name, folder in (folders or {}).items()}
+        wrong = sorted({*benchmarks, *folders} - set(BENCHMARKS))
         if wrong:
             raise ValueError(f"medical, fields benchmarks and folders: found {wrong[0]!r}, expected some of {', '.join(BENCHMARKS)}")
         self.ours = bundle or llm or (None if answers or endpoint else DEFAULT)
-        self.is_bundle, self.base, self.names, self.folders = bool(bundle), base, benchmarks or list(BENCHMARKS), folders or {}
+        self.is_bundle, self.base, self.names, self.folders = bool(bundle), base, benchmarks or list(BENCHMARKS), folders
         self.limit, self.mode, self.baseline = limit, mode, FLOORS if baseline is None else tuple(baseline)
         self.answers, self.endpoint, self.model = answers, endpoint, model
 
@@ -100,7 +102,7 @@ class Medical(Task):
         results = {each.name: self._floors(record, each) for each in sets}
         for answerer in self._answerers(sets):
             for each in sets:
-                results[each.name] |= self._judged(answerer, each)
+                results[each.name] |= self._judged(answerer, each, record.out)
         for each in sets:
             put_benchmark(record, each, results[each.name])
         write_items(record.out / FILE, results)
@@ -131,7 +133,7 @@ class Medical(Task):
             found["tfidf"] = judged_answers(asked.items, answers)
         return found
 
-    def _answerers(self, sets: Sequence[Asked]) -> Iterator[Answerer]:
+    def _answerers(self, sets: Sequence[Asked]) -> Iterator[BundleAnswerer | EndpointAnswerer | RecordedAnswers]:
         """One at a time, so that a base and ours need not be in memory together."""
         if self.answers:
             yield RecordedAnswers(self.answers, [item for each in sets for item in each.items])
@@ -145,13 +147,13 @@ class Medical(Task):
         if self.base:
             yield opened(self.base, BASE)
 
-    def _judged(self, answerer: Answerer, asked: Asked) -> dict[str, list[Scored]]:
+    def _judged(self, answerer: BundleAnswerer | EndpointAnswerer | RecordedAnswers, asked: Asked, folder: Path) -> dict[str, list[Scored]]:
         print(f"{asked.about.title}: {answerer.name}, {len(asked.items)} items", flush=True)
-        found = {}
+        found, asks = {}, kept(answerer, folder)
         if self.mode != "likelihood" or asked.items[0].judged != "choice":
-            found[answerer.name] = written(answerer, asked.items)
+            found[answerer.name] = written(asks, asked.items)
         if self.mode != "generate" and asked.items[0].judged == "choice" and not isinstance(answerer, RecordedAnswers):
-            ways = likeliest(answerer, asked.items, letters_alone=isinstance(answerer, EndpointAnswerer))
+            ways = likeliest(asks, asked.items, letters_alone=isinstance(answerer, EndpointAnswerer))
             found |= {f"{answerer.name} ({way})": each for way, each in ways.items()}
         return found
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from bridge.evaluate.likelihood import choice_log_likelihoods
+from bridge.language.llm import fingerprint, tokenizer_digest
 from bridge.model import SemanticBridge
 from bridge.report.generate import generate
 
@@ -38,12 +39,18 @@ class BundleAnswerer:
     """
 
     def __init__(self, bridge: SemanticBridge, name: str = "bridge"):
-        self.bridge, self.name = bridge, name
+        self.bridge, self.name, self.show_progress = bridge, name, True
+
+    @property
+    def identity(self) -> str:
+        """Tells its weights, its adapter and its prompt form from all others."""
+        prompt = self.bridge.prompt
+        return f"{fingerprint(self.bridge.language, 'default')} {prompt.frame} {tokenizer_digest(prompt.tokenizer)}"
 
     def generate(self, questions: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """See :class:`Answerer`."""
-        return generate(self.bridge, {}, questions, max_new_tokens=max_new_tokens, show_progress=True)
+        return generate(self.bridge, {}, questions, max_new_tokens=max_new_tokens, show_progress=self.show_progress)
 
     def log_likelihoods(self, questions: Sequence[str], choices: Sequence[Sequence[str]]) -> list[list[float]]:
         """See :class:`Answerer`."""
-        return choice_log_likelihoods(self.bridge, questions, choices, show_progress=True)
+        return choice_log_likelihoods(self.bridge, questions, choices, show_progress=self.show_progress)

@@ -36,6 +36,11 @@ class EndpointAnswerer:
         self.name, self.at_once = model, at_once
         self.server = server or Server(url.rstrip("/").removesuffix("/v1"), key=os.environ.get(KEY, ""), remedy="see that it runs, and at this address")
 
+    @property
+    def identity(self) -> str:
+        """Tells it from other models and servers."""
+        return f"{self.server.url} {self.name}"
+
     def generate(self, questions: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """See :class:`bridge.medical.answer.Answerer`."""
         return [_text(reply, self.server.url) for reply in self._replies(questions, max_tokens=max_new_tokens)]
