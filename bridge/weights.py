@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import warnings
 from pathlib import Path
 
@@ -46,6 +47,9 @@ def save_adapters(model: PeftModel, folder: Path) -> None:
             (folder / name).replace(folder / "default" / name)
     for readme in folder.rglob("README.md"):
         readme.unlink()
+    for config in folder.rglob("adapter_config.json"):  # PEFT keeps these names as a set, whose order is another in every process
+        settings = json.loads(config.read_text(encoding="utf-8"))
+        config.write_text(json.dumps(settings | {"target_modules": sorted(settings["target_modules"])}, indent=2), encoding="utf-8")
 
 
 def with_adapters(language: LanguageModel, folder: Path, names: list[str]) -> LanguageModel:

@@ -9,7 +9,7 @@ from bridge.medical.ask import judged_answers
 from bridge.medical.benchmarks import BENCHMARKS, splits
 from bridge.medical.floors import bodies, can_learn, majority, tfidf
 from bridge.medical.scores import figure
-from bridge.settings import data_root
+from bridge.settings import DATA, data_root
 
 REAL = data_root() / "medical"
 
