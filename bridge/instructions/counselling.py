@@ -1,6 +1,6 @@
 """Genetic counselling: risks that follow from the mode of inheritance, and replies that leave the decision to the family.
 
-Risks are Mendel's for one gene with full penetrance; see Harper's Practical Genetic Counselling, 8th edition, chapters 2 and 3.
+Risks are Mendel's for one gene with full penetrance, as textbooks of genetic counselling have them (Harper, Practical Genetic Counselling).
 """
 
 from __future__ import annotations
