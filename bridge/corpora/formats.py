@@ -85,7 +85,8 @@ def filled(path: str | Path) -> Path:
             f"corpus, field path: found {str(path)!r}, which names a variable that is not set; set it, or give the path of a file or folder of yours"
         )
     if not Path(found).exists():
-        raise ValueError(f"corpus, field path: there is nothing at {found}; expected a file or folder ({path})")
+        remedy = f"set {DATA} to the folder of the benchmark data, or name a file or folder of yours" if DATA in str(path) else "name one that is there"
+        raise ValueError(f"corpus, field path: there is nothing at {found}, expected a file or folder; {remedy}")
     return Path(found)
 
 

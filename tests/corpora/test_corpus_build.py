@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from bridge.corpora import build
 from bridge.corpora.build import build_corpus, read_card, read_config, read_domain
 from bridge.corpora.formats import FORMATS
 from bridge.corpora.gates import Cleaning
@@ -160,3 +161,12 @@ def test_a_config_that_is_no_yaml_is_refused_in_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"bad.yaml: cannot be read: .* expected YAML") as error:
         read_config(tmp_path / "bad.yaml")
     assert "\n" not in str(error.value)
+
+
+def test_a_path_that_is_not_there_is_told_before_anything_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "read_corpus", lambda *arguments, **settings: pytest.fail("a source was read"))
+    (tmp_path / "notes").mkdir()
+    config = {"general": [{"format": "text", "path": str(tmp_path / "notes")}], "clinical": [{"format": "text", "path": "$BRIDGE_DATA/nothing"}]}
+    monkeypatch.setenv("BRIDGE_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match="nothing, expected a file or folder; set BRIDGE_DATA"):
+        build.build_corpus(config, tmp_path / "corpus")
