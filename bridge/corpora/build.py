@@ -20,7 +20,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bridge.corpora.contamination import TestItems, digest, read_items
 from bridge.corpora.files import readable
-from bridge.corpora.formats import filled, read_corpus
+from bridge.corpora.formats import FORMATS, filled, read_corpus
 from bridge.corpora.gates import Cleaning, Gates, Tally
 from bridge.corpora.identifiers import Handling
 from bridge.corpora.record import Record
@@ -52,7 +52,7 @@ def build_corpus(config: Config, out: str | Path, *, benchmarks: Sequence[str | 
     """
     out, cleaning = Path(out), cleaning or Cleaning()
     _require_config(config)
-    for source in (source for sources in config.values() for source in sources if source.get("path")):
+    for source in (source for sources in config.values() for source in sources if source.get("path") and source.get("format") in FORMATS):
         filled(source["path"])  # before anything is read
     _require_replaceable(out)
     benchmarks = [Path(each) for each in benchmarks]
