@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: demo test bench lint clean help
+.PHONY: demo test trust audit bench schema lint clean help
 
 demo: $(VENV)/installed  ## The main job on the default data; OUT=runs/demo says where. Goes on where it was stopped
 	$(BIN)/bridge demo --out $(OUT)
@@ -24,6 +24,17 @@ test: $(VENV)/installed-tests  ## All tests; PYTEST_ARGS="-k retrieval" for some
 bench: export OMP_NUM_THREADS ?= 1
 bench: $(VENV)/installed-bench  ## Every hot path beside what one would use instead; PATHS="stage_2 reports" for some. Leaves runs/bench
 	$(BIN)/python tests/benchmarks/run.py $(PATHS)
+
+trust: export OMP_NUM_THREADS ?= 1
+trust: $(VENV)/installed-tests  ## Every figure of .github/RELIABILITY.md; SECTIONS="payloads privacy" for some. Leaves runs/trust
+	$(BIN)/python tests/trust/run.py $(SECTIONS)
+
+audit: $(VENV)/installed-tests  ## Ask the public databases for known holes in all that is installed; needs the network
+	$(PIP) install -c constraints.txt pip-audit
+	$(BIN)/pip-audit --skip-editable
+
+schema: $(VENV)/installed  ## Publish the JSON schema of a report again after a change of it
+	$(BIN)/python -c "import json; from bridge.report.schema import report_schema; print(json.dumps(report_schema(), indent=1))" > bridge/report/report.schema.json
 
 lint: $(VENV)/installed-tests  ## Style and import directions; both are part of the tests too
 	$(BIN)/ruff check .

@@ -1,8 +1,20 @@
 """A semantic bridge between genes, brains and language."""
 
-from bridge.bundle import load
-from bridge.data.cohort import Cohort
-from bridge.model import SemanticBridge
-from bridge.report.schema import Report
+import importlib
+from typing import Any
+
+from bridge.floors import require_sound
+
+require_sound()
+
+#: Public name to its module; loaded when asked for, so that a command that needs no LLM does not wait for one.
+_PUBLIC = {"Cohort": "bridge.data.cohort", "Report": "bridge.report.schema", "SemanticBridge": "bridge.model", "load": "bridge.bundle"}
 
 __all__ = ["Cohort", "Report", "SemanticBridge", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'bridge' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from bridge import commands
 from bridge.settings import quiet_libraries
 
 
 class Command(NamedTuple):
-    """One verb: what runs it and what it is for."""
+    """One verb: the module of ``bridge.commands`` and its function, and what it is for."""
 
-    run: Callable[[Sequence[str]], object]
+    module: str
+    function: str
     purpose: str
+
+    def run(self, arguments: Sequence[str]) -> None:
+        """Load the module only now: a command waits for no library but its own."""
+        getattr(importlib.import_module(f"bridge.commands.{self.module}"), self.function)(arguments)
 
 
 COMMANDS = {
-    "demo": Command(commands.demo, "The whole line on the default data: data, align, tune, evaluate, report; goes on where it was stopped."),
-    "data": Command(commands.data, "Build a cohort, a corpus to pretrain on, or an instruction set."),
-    "embed": Command(commands.embed, "Run an encoder, or the LLM for text, over raw inputs and write the embeddings."),
-    "pretrain": Command(commands.pretrain, "Continual pretraining of the LLM on a weighted mixture of biomedical, clinical and general text."),
-    "instruct": Command(commands.instruct, "Instruction tuning over task families, in words alone or with the soft tokens of a cohort's samples."),
-    "plan": Command(commands.plan, "Memory and time of a stage on your cards, and a rehearsal of it, before anything large is run."),
-    "align": Command(commands.align, "Stage 1: align every modality with text by contrast."),
-    "tune": Command(commands.tune, "Stage 2: LoRA and projectors learn together to answer from the prefix."),
-    "report": Command(commands.report, "Write the report of one sample from a bundle and any subset of gene, brain and note."),
-    "export": Command(commands.export, "Write a bundle, and the soft tokens of a cohort, for a vLLM server of your own."),
-    "reports": Command(commands.reports, "Write the reports of an export's samples through its vLLM server, many at a time."),
-    "evaluate": Command(commands.evaluate, "Score a bundle on held-out samples, beside baselines and controls."),
-    "check-encoder": Command(commands.check_encoder, "Run the encoder contract on a class of yours."),
+    "demo": Command("train", "demo", "The whole line on the default data: data, align, tune, evaluate, report; goes on where it was stopped."),
+    "data": Command("data", "data", "Build a cohort, a corpus to pretrain on, or an instruction set."),
+    "embed": Command("embed", "embed", "Run an encoder, or the LLM for text, over raw inputs and write the embeddings."),
+    "pretrain": Command("train", "pretrain", "Continual pretraining of the LLM on a weighted mixture of biomedical, clinical and general text."),
+    "instruct": Command("train", "instruct", "Instruction tuning over task families, in words alone or with the soft tokens of a cohort's samples."),
+    "plan": Command("train", "plan", "Memory and time of a stage on your cards, and a rehearsal of it, before anything large is run."),
+    "align": Command("train", "align", "Stage 1: align every modality with text by contrast."),
+    "tune": Command("train", "tune", "Stage 2: LoRA and projectors learn together to answer from the prefix."),
+    "report": Command("report", "report", "Write the report of one sample, a patient or a whole cohort, from any subset of the inputs."),
+    "ask": Command("ask", "ask", "Answer questions about one sample, each with its evidence; what the inputs cannot tell is answered so."),
+    "serve": Command("serve", "serve", "Open a page, and a JSON service, on which reports are written and questions are asked."),
+    "export": Command("export", "export", "Write a bundle, and the soft tokens of a cohort, for a vLLM server of your own."),
+    "reports": Command("export", "reports", "Write the reports of an export's samples through its vLLM server, many at a time."),
+    "evaluate": Command("evaluate", "evaluate", "Score a bundle on held-out samples, beside baselines and controls."),
+    "check-encoder": Command("evaluate", "check_encoder", "Run the encoder contract on a class of yours."),
 }
 
 

@@ -6,8 +6,9 @@ import argparse
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
-from bridge.settings import config_file
+from bridge.settings import config_file, read_yaml
 
 #: Lines of jsonargparse that say how it works instead of what is wrong.
 NOISE = ("Does not validate against any", "Subtypes:", "Errors:", "Expected a <class 'NoneType'>", "Given value", "Problem with given class_path")
@@ -80,4 +81,9 @@ def _list(waiting: list[str]) -> str:
 def _shipped(argument: str) -> str:
     """The path of a shipped configuration where a name is given that is no file here."""
     before, equals, value = argument.rpartition("=") if argument.startswith("--") else ("", "", argument)
-    return f"{before}{equals}{config_file(value, value)}" if value.endswith(".yaml") else argument
+    if not value.lower().endswith((".yaml", ".yml")):
+        return argument
+    path = config_file(value, value)
+    if Path(path).is_file():
+        read_yaml(path)  # refuses what the parser would take in silence: objects, a key given twice, anchors without end
+    return f"{before}{equals}{path}"

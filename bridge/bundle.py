@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import math
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from bridge.data.atlas_files import atlases_of, read_atlases, write_atlases
+from bridge.data.cohort_file import CohortFile
+from bridge.data.manifest import MANIFEST, digest, require_manifest, write_manifest
+from bridge.data.whole import whole_folder
 from bridge.language.latent import LatentText
 from bridge.language.llm import LanguageModel, fingerprint, load_llm
 from bridge.model import SemanticBridge
 from bridge.project.base import Projector
 from bridge.project.space import SharedSpace
-from bridge.weights import read_weights, require_same_names, save_adapters, with_adapters
+from bridge.retrieve.files import read_gallery, write_gallery
+from bridge.weights import read_weights, require_finite, require_same_names, save_adapters, with_adapters
 from encoders.base import Card, build, record
 
 FORMAT = 1
 WEIGHTS = "projectors.safetensors"
 TERMS = "text_terms.json"
-FIELDS = {"format", "llm", "fingerprint", "template", "encoders", "projectors", "space", "text", "latent", "adapters", "blind"}
+FIELDS = {"format", "llm", "fingerprint", "template", "encoders", "projectors", "space", "text", "latent", "adapters", "blind", "cohort"}
+LATER = {"cohort"}  # fields that bundles of earlier versions do not have
 
 
 def save(bridge: SemanticBridge, path: str | Path, metrics: dict | None = None) -> Path:
@@ -36,25 +43,23 @@ def save(bridge: SemanticBridge, path: str | Path, metrics: dict | None = None) 
     """
     if not bridge.finite_trained():
         raise ValueError(f"{path}: a trained weight is NaN or infinite, expected finite weights; the bundle was not written")
+    with whole_folder(path, "a bundle", WEIGHTS) as folder:
+        try:
+            _write(bridge, folder, _defined(metrics or {}))
+        except SafetensorError as error:  # a full disk, say
+            raise ValueError(f"{path}: the bundle cannot be written ({error}); what was there before is as it was") from error
+        write_manifest(folder, {"base_llm": fingerprint(bridge.language)})
+    return Path(path)
+
+
+def put_metrics(path: str | Path, metrics: dict) -> None:
+    """Give a bundle other metrics; it stays whole meanwhile."""
     path = Path(path)
-    require_replaceable(path)
-    partial = path.with_name(f"{path.name}.partial.{os.getpid()}")
-    try:
-        _write(bridge, partial, _defined(metrics or {}))
-        _put_in_place(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return path
-
-
-def require_replaceable(path: Path) -> None:
-    """Refuse to write a bundle over a folder that is none: it would be deleted.
-
-    Raises:
-        ValueError: names the folder.
-    """
-    if path.is_dir() and any(path.iterdir()) and not (path / WEIGHTS).is_file():
-        raise ValueError(f"{path}: found a folder that is not a bundle, expected a new or empty one, or a bundle to replace; choose another --out")
+    about = require_manifest(path)
+    with whole_folder(path, "a bundle", WEIGHTS) as folder:
+        shutil.copytree(path, folder, dirs_exist_ok=True)
+        _write_json(folder / "metrics.json", _defined(metrics))
+        write_manifest(folder, about)
 
 
 def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | None = None, trust: tuple[str, ...] = ()) -> SemanticBridge:
@@ -67,10 +72,13 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
         trust: Modules outside the packages whose classes may load.
 
     Raises:
-        ValueError: a file or field is missing or unknown, the base LLM is another one, or a weight does not fit.
+        ValueError: a file is missing, unknown or another than was written, a field is missing or unknown, the base LLM is another one, or a
+            weight does not fit.
     """
     path = Path(path)
     config = _read_config(path)
+    if LATER & set(config) or (path / MANIFEST).exists():  # bundles of earlier versions have none
+        require_manifest(path)
     given, language = language, language or load_llm(llm or config["llm"])
     found = fingerprint(language)
     if found != config["fingerprint"]:
@@ -84,11 +92,21 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
     bridge = SemanticBridge(with_adapters(language, path / "adapters", config["adapters"]), encoders, projectors, cards)
     bridge.space = SharedSpace(**config["space"]) if config["space"] else None
     bridge.latent = LatentText(_read_json(path / TERMS), config["latent"]) if config["latent"] else None
-    bridge.blind = config["blind"]
+    bridge.blind, bridge.trained_on = config["blind"], CohortFile.from_record(path, config.get("cohort"))
     bridge.text, bridge.template, bridge.reference = config["text"], config["template"], _read_json(path / "reference.json")
     _load_trained(bridge, path / WEIGHTS)
+    bridge.gallery = read_gallery(path, bridge)
+    bridge.atlases = read_atlases(path, bridge.encoders.items())
     device = "cuda" if torch.cuda.is_available() and given is None else language.model.device
     return bridge.to(device).eval()
+
+
+def bundle_digest(path: Path) -> str:
+    """SHA-256 over a bundle's files: it names the bundle that soft tokens, weights and reports are from. Its metrics and its card may change."""
+    sums = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file() and file.name not in ("README.md", "metrics.json", MANIFEST)):
+        sums.update(f"{file.relative_to(path).as_posix()} {digest(file)}\n".encode())
+    return sums.hexdigest()
 
 
 def model_card(bridge: SemanticBridge, metrics: dict) -> str:
@@ -99,35 +117,29 @@ def model_card(bridge: SemanticBridge, metrics: dict) -> str:
     )
     notices = "\n".join(f"- {notice}" for notice in bridge.reference.get("notices", []))
     measured = f"\n## Held-out results\n```json\n{json.dumps(metrics, indent=1)}\n```\n" if metrics else ""
+    searched = f"\n## Gallery\n{bridge.gallery.told()}\n" if bridge.gallery is not None else ""
     return (
         f"# Semantic bridge for {bridge.language.name}\n\n"
         "Research use only: not a medical device, not for clinical decisions. The base LLM's weights are not included.\n\n"
-        f"| modality | encoder | tokens | projector | source | licence |\n|---|---|---|---|---|---|\n{rows}\n{measured}\n## Terms\n{notices}\n"
+        f"| modality | encoder | tokens | projector | source | licence |\n|---|---|---|---|---|---|\n{rows}\n{measured}{searched}\n## Terms\n{notices}\n"
     )
 
 
 def _write(bridge: SemanticBridge, folder: Path, metrics: dict) -> None:
     """All files of a bundle."""
-    folder.mkdir(parents=True)
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in bridge.trained_state().items()}, folder / WEIGHTS)
     if isinstance(bridge.llm, PeftModel):
         save_adapters(bridge.llm, folder / "adapters")
-    _write_json(folder / "config.json", _config(bridge))
+    _write_json(folder / "config.json", _config(bridge, folder))
     _write_json(folder / "cards.json", {modality: card.to_dict() for modality, card in bridge.cards.items()})
     _write_json(folder / "reference.json", bridge.reference)
     if bridge.latent is not None:
         _write_json(folder / TERMS, bridge.latent.terms)
+    if bridge.gallery is not None:
+        write_gallery(bridge.gallery, folder)
+    write_atlases(atlases_of(bridge.encoders.items()) | bridge.atlases, folder)
     _write_json(folder / "metrics.json", metrics)
     (folder / "README.md").write_text(model_card(bridge, metrics), encoding="utf-8")
-
-
-def _put_in_place(partial: Path, path: Path) -> None:
-    """Give a folder its name; what had the name before goes only then."""
-    old = path.with_name(f"{path.name}.old.{os.getpid()}")
-    if path.exists():
-        path.rename(old)
-    partial.replace(path)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _defined(value: Any) -> Any:
@@ -137,7 +149,7 @@ def _defined(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _config(bridge: SemanticBridge) -> dict:
+def _config(bridge: SemanticBridge, folder: Path) -> dict:
     projectors = {modality: {"class_path": _path_of(projector), "init_args": projector.init_args} for modality, projector in bridge.projectors.items()}
     return {
         "format": FORMAT,
@@ -151,12 +163,13 @@ def _config(bridge: SemanticBridge) -> dict:
         "latent": bridge.latent.components if bridge.latent else 0,
         "adapters": list(bridge.llm.peft_config) if isinstance(bridge.llm, PeftModel) else [],
         "blind": bridge.blind,
+        "cohort": bridge.trained_on.record(folder) if bridge.trained_on else None,
     }
 
 
 def _read_config(path: Path) -> dict:
     config = _read_json(path / "config.json")
-    unknown, missing = sorted(set(config) - FIELDS), sorted(FIELDS - set(config))
+    unknown, missing = sorted(set(config) - FIELDS), sorted(FIELDS - LATER - set(config))
     if unknown or missing:
         raise ValueError(f"{path}/config.json: unknown fields {unknown}, missing fields {missing}; expected exactly {sorted(FIELDS)}")
     if config["format"] != FORMAT:
@@ -194,11 +207,10 @@ def _projector(spec: dict, trust: tuple[str, ...]) -> Projector:
 def _load_trained(bridge: SemanticBridge, path: Path) -> None:
     state, expected = read_weights(path), bridge.trained_state()
     require_same_names(path, state, expected)
+    require_finite(path, state)
     for name, tensor in state.items():
         if tensor.shape != expected[name].shape:
             raise ValueError(f"{path}, weight {name!r}: found shape {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}")
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{path}, weight {name!r}: found NaN or infinite values, expected finite ones; the bundle is damaged, write it again")
     bridge.load_state_dict(state, strict=False)  # strict above; the LLM's own weights are not in the file
 
 

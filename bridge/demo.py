@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.bundle import load
+from bridge.bundle import load, put_metrics
 from bridge.data.cohort import Cohort
 from bridge.data.default import build_default
 from bridge.evaluate.figures import brain_map, loss_curves
@@ -102,7 +102,7 @@ def _finish(folder: Path, steps: _Steps, seed: int) -> None:
     versions = {package: importlib.metadata.version(package) for package in VERSIONS}
     metrics |= {"seconds": steps.state["seconds"], "peak_rss_mb": round(steps.state["peak_rss_mb"]), "versions": versions, "seed": seed}
     write_json(folder / "metrics.json", metrics)
-    write_json(folder / "bundle" / "metrics.json", {key: metrics[key] for key in ("retrieval", "report", "prefix_use", "seed")})
+    put_metrics(folder / "bundle", {key: metrics[key] for key in ("retrieval", "report", "prefix_use", "seed")})
     shutil.copytree(folder / "evaluation" / "figures", folder / "figures", dirs_exist_ok=True)
     for stage, place in (("align", "aligned-align"), ("tune", "bundle-tune")):
         log = folder / place / "log" / "metrics.csv"

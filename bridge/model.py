@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bridge.data.batch import Turn
 from bridge.data.cohort import Cohort
+from bridge.data.cohort_file import CohortFile
 from bridge.language.latent import LatentText
 from bridge.language.llm import LanguageModel, base_model
 from bridge.language.packing import Row, embedded, pack
@@ -18,6 +19,7 @@ from bridge.project.base import Projector
 from bridge.project.prefix import Prefix, nothing
 from bridge.project.space import JOINT, SharedSpace
 from encoders.base import Card, Encoder, Tokens
+from encoders.region_map import Atlas
 
 ProjectorFactory = Callable[[int, int, int], Projector]  # (encoder dim, encoder tokens, LLM width) -> projector
 
@@ -42,7 +44,10 @@ class SemanticBridge(nn.Module):
         self.latent: LatentText | None = None  # and its word counts, where it has them
         self.blind = False  # told which inputs there are, never what they hold: the twin that shows what the prefix is worth
         self.template = "auto"
+        self.gallery = None  # what lies near a sample in the shared space, see bridge.retrieve.gallery.Gallery
         self.reference: dict = {}  # what the training split looks like, see bridge.report.verify.Reference
+        self.atlases: dict[str, Atlas] = {}  # modality to the label image that its regions are drawn on
+        self.trained_on: CohortFile | None = None  # where its cohort lies
         self.tags = nn.ParameterDict({modality: nn.Parameter(torch.zeros(1, language.width)) for modality in projectors})
 
     @classmethod

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import warnings
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 # Waiting threads that spin take the core from the one that works: a step can take many times longer on shared cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -48,6 +52,46 @@ def quiet_libraries() -> None:
     import transformers
 
     transformers.logging.disable_progress_bar()
+
+
+#: More values than any configuration has; anchors can stand for billions in a few lines.
+MOST_VALUES = 100_000
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without objects, and without a key that is given twice, of which the last would win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """As the safe loader does it, after a look at the keys."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((key for place, key in enumerate(keys) if key in keys[:place] and key != "<<"), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"field {twice!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: str | Path) -> Any:
+    """What a YAML file says, in plain types.
+
+    Raises:
+        ValueError: names the file, and the line of what is wrong in it.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        if _size(yaml.compose(text, yaml.SafeLoader), {}) > MOST_VALUES:
+            raise yaml.YAMLError(f"its anchors stand for more than {MOST_VALUES:,} values")
+        return yaml.load(text, _PlainLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path}: cannot be read: {' '.join(str(error).split())[:300]}; expected YAML with plain values") from error
+
+
+def _size(node: yaml.Node | None, known: dict[int, float | int]) -> float | int:
+    """Values below a node once every anchor is written out; without end for one that stands inside itself."""
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        below = [each for pair in node.value for each in (pair if isinstance(pair, tuple) else (pair,))] if isinstance(node, yaml.CollectionNode) else []
+        known[id(node)] = 1 + sum(_size(each, known) for each in below)
+    return known[id(node)]
 
 
 def config_file(name: str, otherwise: str | None = None) -> Path | str:

@@ -11,15 +11,13 @@ from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int, Real
 
+from encoders.atlas_labels import read_labels
 from encoders.nifti import read_image
-from encoders.tables import read_table
 
 #: NIfTI-1 standard, xform codes.
 FORMS = {1: "scanner", 2: "aligned", 3: "Talairach", 4: "MNI152"}
-SIDES = {"L": "left ", "R": "right "}
 
 #: Two grids are one when their affines differ by less (mm); the same is the tilt that decides ties (voxels).
 TOLERANCE = 1e-3
@@ -113,6 +111,20 @@ def read_atlas(image: str | Path, labels: str | Path = "", names: Sequence[str] 
         names: Region names; with neither ``labels`` nor ``indices`` they go to the labels of the image in rising order.
         indices: Label of each name.
     """
+    rounded, affine, form = _read_whole(image)
+    found = _present(rounded)
+    if not len(indices):
+        listed, indices = read_labels(labels, found) if labels else ((), found)
+        names = names or listed or [f"region {label}" for label in found]
+    if len(names) != len(indices):
+        raise ValueError(f"{image}: found {len(names)} names for {len(indices)} labels, expected one each; give a table of labels")
+    if not set(indices) & set(found):
+        raise ValueError(f"{image}: found none of the labels {list(indices[:5])} ..., expected labels like {list(found[:5])}; use the table of this atlas")
+    return Atlas(rounded, affine, form, tuple(names), tuple(indices), str(image))
+
+
+def _read_whole(image: str | Path) -> tuple[Int[np.ndarray, "x y z"], Float[np.ndarray, "4 4"], int]:
+    """Labels in RAS+ order, their affine, and the code of the space."""
     stored = read_image(image)
     form = int(stored.header["sform_code"] or stored.header["qform_code"])
     stored = nib.as_closest_canonical(stored)  # which forgets the form; one order decides ties alike for all storage orders
@@ -121,34 +133,16 @@ def read_atlas(image: str | Path, labels: str | Path = "", names: Sequence[str] 
     rounded = np.rint(values).astype(np.int32)
     if rounded.ndim != 3 or np.abs(values - rounded).max() > TOLERANCE:
         raise ValueError(f"{image}: found shape {stored.shape} and values up to {values.max():.3g}, expected a 3-D label image of whole numbers")
-    found = [int(label) for label in np.unique(rounded) if label > 0]
-    if not len(indices):
-        listed, indices = read_labels(labels) if labels else ((), found)
-        names = names or listed or [f"region {label}" for label in found]
-    if len(names) != len(indices):
-        raise ValueError(f"{image}: found {len(names)} names for {len(indices)} labels, expected one each; give a table of labels")
-    if not set(indices) & set(found):
-        raise ValueError(f"{image}: found none of the labels {list(indices[:5])} ..., expected labels like {found[:5]}; use the table of this atlas")
-    return Atlas(rounded, stored.affine, form, tuple(names), tuple(indices), str(image))
+    return rounded, stored.affine, form
 
 
-def read_labels(path: str | Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names and labels of the regions of a table.
+def _present(labels: Int[np.ndarray, "x y z"]) -> tuple[int, ...]:
+    return tuple(int(label) for label in np.unique(labels) if label > 0)
 
-    Args:
-        path: ``.csv`` or ``.tsv`` with ``index, name`` (BIDS ``dseg.tsv``) or ``id, label`` and, where there is one,
-            ``hemisphere`` (L, R, B): its side becomes the first word of the name. Index 0 is background.
-    """
-    table = read_table(path).reset_index()
-    index, name = next(((index, name) for index, name in (("index", "name"), ("id", "label")) if {index, name} <= set(table)), ("", ""))
-    if not index:
-        raise ValueError(f"{path}: found columns {list(table.columns[:6])}, expected index, name or id, label")
-    indices = pd.to_numeric(table[index], errors="coerce")
-    if indices.isna().any() or (indices % 1 != 0).any() or indices.duplicated().any():
-        raise ValueError(f"{path}, column {index!r}: found labels that are not whole numbers or occur twice, expected one per region")
-    sides = table["hemisphere"].map(SIDES).fillna("") if "hemisphere" in table else ""
-    regions = (sides + table[name].astype(str))[indices > 0]
-    return tuple(regions), tuple(int(label) for label in indices[indices > 0])
+
+def labels_of(image: str | Path) -> tuple[int, ...]:
+    """Labels above 0 of a label image."""
+    return _present(_read_whole(image)[0])
 
 
 def described(image: str | Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import importlib
+import numbers
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from encoders.card import Card
+from encoders.source import Source, located
+
+__all__ = ["Card", "Encoder", "Raw", "Source", "Tokens", "build", "cut_tokens", "load_class", "located", "masked_tokens", "record"]
 
 
 class Tokens(NamedTuple):
@@ -47,6 +51,8 @@ class Encoder(nn.Module, abc.ABC):
 
     def __init__(self, modality: str, dim: int, names: Iterable[str] = (), provenance: dict[str, str] | None = None):
         super().__init__()
+        if isinstance(dim, bool) or not isinstance(dim, numbers.Integral) or dim < 1 or not isinstance(modality, str):
+            raise ValueError(f"{type(self).__name__}: found modality {modality!r} and dim {dim!r}, expected a name and a number above 0")
         self.modality, self.dim, self.names = modality, dim, tuple(names)
         self.provenance = dict(provenance or {})
         twice = [name for name in self.names if self.names.count(name) > 1]
@@ -64,7 +70,7 @@ class Encoder(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def read(self, source: Path) -> Raw:
-        """Read a file or folder; everything about file formats lives here."""
+        """Read a file or folder; everything about file formats lives here. What may stand after a ``#`` says :func:`encoders.source.located`."""
 
     @abc.abstractmethod
     def forward(self, values: Float[Tensor, "batch features"]) -> Tokens:
@@ -135,5 +141,13 @@ def load_class(class_path: str, trust: Iterable[str] = ()) -> type[Encoder]:
 
 
 def build(spec: dict, trust: Iterable[str] = ()) -> Encoder:
-    """The encoder a :func:`record` describes."""
-    return load_class(spec["class_path"], trust)(**spec["init_args"])
+    """The encoder a :func:`record` describes.
+
+    Raises:
+        ValueError: the class is not trusted or not found, or its arguments are not those it takes.
+    """
+    kind = load_class(spec["class_path"], trust)
+    try:
+        return kind(**spec["init_args"])
+    except TypeError as error:
+        raise ValueError(f"encoder {spec['class_path']!r}: {error}; expected the arguments of its record") from error

@@ -14,6 +14,7 @@ from jaxtyping import Int, Shaped
 from scipy import sparse
 
 from encoders.files import decoding, existing
+from encoders.hdf5 import require_plain
 
 Matrix = np.ndarray | sparse.csr_matrix | sparse.csc_matrix
 
@@ -54,6 +55,7 @@ class StoredMatrix:
 
     def __init__(self, source: str | Path, key: str = "X"):
         self.source, self.key, self.place = existing(source), key, key.replace(":", "/")
+        require_plain(self.source)
         with decoding(self.source, ".h5ad"), h5py.File(self.source, "r") as file:
             keys = [f"{slot}:{name}" for slot in SLOTS for name in file.get(slot, ())] + ["X"] * ("X" in file)
         if key not in keys:
@@ -122,10 +124,12 @@ class StoredMatrix:
         if isinstance(node, h5py.Dataset):
             self.shape, self.dtype, self.entry_bytes = node.shape, node.dtype, node.dtype.itemsize
             return
-        kind = str(node.attrs.get("encoding-type", "group"))
+        # Before anndata 0.7 the storage was called h5sparse_format, its shape h5sparse_shape.
+        kind = str(node.attrs.get("encoding-type", f"{node.attrs.get('h5sparse_format', 'group')}_matrix".replace("group_matrix", "group")))
         self.storage = SPARSE.get(kind, kind)
         if kind in SPARSE:
-            self.shape, self.dtype = tuple(int(length) for length in node.attrs["shape"]), node["data"].dtype
+            shape = node.attrs["shape"] if "shape" in node.attrs else node.attrs["h5sparse_shape"]
+            self.shape, self.dtype = tuple(int(length) for length in shape), node["data"].dtype
             self.starts, self.lengths = node["indptr"][()], tuple(node[name].shape[0] for name in ("data", "indices"))
             self.entry_bytes = self.dtype.itemsize + node["indices"].dtype.itemsize
 
@@ -184,6 +188,7 @@ class StoredMatrix:
 
 def axis_names(source: str | Path, axis: str) -> list[str]:
     """Names of the rows (``obs``) or columns (``var``) of an AnnData file, without what stands beside them."""
+    require_plain(source)
     with decoding(existing(source), ".h5ad"), h5py.File(source, "r") as file:
         names = read_elem(file[axis][file[axis].attrs["_index"]])
     return [name.decode() if isinstance(name, bytes) else str(name) for name in names]

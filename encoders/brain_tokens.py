@@ -11,6 +11,7 @@ from torch import Tensor
 
 from encoders.base import Encoder, Raw, Tokens, cut_tokens
 from encoders.files import decoding, existing
+from encoders.sound import require_measured
 from encoders.tables import as_text, numbers, read_arrays, read_table, require_ids
 
 
@@ -69,6 +70,7 @@ class BrainTokens(Encoder):
         if values.dtype.kind != "f" or np.isinf(values).any():
             raise ValueError(f"{source}: found {values.dtype} or infinite values, expected finite numbers with a fraction (NaN where missing)")
         require_ids(ids, source)
+        require_measured(ids, values.reshape(len(ids), width), source)
         return Raw(ids, values.reshape(len(ids), width))
 
     def forward(self, values: Float[Tensor, "batch features"]) -> Tokens:

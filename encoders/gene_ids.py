@@ -8,6 +8,7 @@ from pathlib import Path
 
 MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)"
 DATE = re.compile(rf"(\d{{1,4}}[-/]{MONTH}|{MONTH}[-/]\d{{1,4}}|\d{{4}}-\d{{2}}-\d{{2}}.*)", re.IGNORECASE)
+POWER = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 ENSEMBL = re.compile(r"ENS[A-Z]*(?P<kind>[GTP])\d{11}(\.\d+)?")
 SYMBOL = re.compile(r"(?P<family>[A-Z]+)[A-Z0-9]*(-[A-Z0-9]+)*|C(\d+|X)orf\d+")
 
@@ -26,10 +27,15 @@ def namespace(ids: Sequence[str]) -> str:
 
 
 def require_no_dates(ids: Iterable[str], source: str | Path) -> None:
-    """Refuse gene symbols that a spreadsheet turned into dates: MARCH1 to 1-Mar, SEPT2 to 2-Sep."""
+    """Refuse ids that a spreadsheet rewrote: MARCH1 to 1-Mar, SEPT2 to 2-Sep, the clone 2310009E13 to 2.31E+19.
+
+    Ziemann et al. 2016, doi:10.1186/s13059-016-1044-7.
+    """
     for row, name in enumerate(ids, start=1):
-        if DATE.fullmatch(name):
-            raise ValueError(f"{source}, row {row}: id {name!r} is a date that a spreadsheet made of a gene symbol; export the table again with text ids")
+        made = "date" if DATE.fullmatch(name) else "number" if POWER.fullmatch(name) else ""
+        if made:
+            found = f"id {name!r} is a {made} that a spreadsheet made of a gene symbol"
+            raise ValueError(f"{source}, row {row}: {found}, expected the symbol; export the table again with text ids")
 
 
 def require_namespace(ids: Sequence[str], expected: str, source: str | Path) -> None:

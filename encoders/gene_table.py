@@ -9,6 +9,7 @@ from torch import Tensor
 
 from encoders.base import Encoder, Raw, Tokens, cut_tokens
 from encoders.gene_ids import namespace, require_namespace, require_no_dates
+from encoders.sound import require_measured
 from encoders.tables import numbers, read_table
 
 
@@ -51,7 +52,9 @@ class GeneTable(Encoder):
             raise ValueError(f"{source}: found vectors of width {table.shape[1]}, expected dim {self.dim}; use the file's own model or set dim")
         require_no_dates(ids, source)
         require_namespace(ids, self.provenance.get("gene_ids", ""), source)
-        return Raw(ids, numbers(table, source))
+        values = numbers(table, source)
+        require_measured(ids, values, source)
+        return Raw(ids, values)
 
     def forward(self, values: Float[Tensor, "batch features"]) -> Tokens:
         """Vectors to one token each."""

@@ -1,7 +1,8 @@
-"""Region values back to a brain image, through the label image of an atlas."""
+"""Region values back to a brain image, through the label image of an atlas; and the atlas itself back to files."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def write_map(
     image.set_qform(atlas.affine, atlas.form)
     image.header.set_slope_inter(slope, 0)
     write_image(image, path)
+
+
+def write_atlas(atlas: Atlas, image: str | Path, table: str | Path) -> None:
+    """Write the label image of an atlas in RAS+ order and the table of its regions (BIDS ``dseg.tsv``); labels of no region are left out."""
+    labels = np.where(np.isin(atlas.labels, atlas.indices), atlas.labels, 0).astype(np.int32)
+    stored = nib.Nifti1Image(labels, atlas.affine, dtype=np.int16 if labels.max() < 2**15 else np.int32)
+    stored.set_sform(atlas.affine, atlas.form)
+    stored.set_qform(atlas.affine, atlas.form)
+    write_image(stored, image)
+    with Path(table).open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter="\t", lineterminator="\n").writerows([("index", "name"), *zip(atlas.indices, atlas.names, strict=True)])
 
 
 def _in_order(values: Mapping[str, float] | Sequence[float] | np.ndarray, atlas: Atlas) -> Float[np.ndarray, " regions"]:

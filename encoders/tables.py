@@ -1,8 +1,12 @@
-"""Tables of the field as data frames: one row per sample, from text, parquet, npz and AnnData files."""
+"""Tables of the field as data frames: one row per sample, from text, parquet, npz, AnnData and MuData files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import difflib
+import gzip
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,14 +17,26 @@ from anndata.io import read_elem
 from jaxtyping import Float
 from scipy import sparse
 
-from encoders.files import decoding, existing
+from encoders.files import decoding, existing, require_text
+from encoders.hdf5 import require_plain
+from encoders.source import Source, located
 
 #: What stands for a missing number; n/a is BIDS. Ids are never read this way: a sample may be called NA.
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"]
 
 
+#: First words of a text table that FreeSurfer wrote with spaces between its cells.
+SPACED = re.compile(r"([lr]h\.[\w.]+|Measure:\w+) ")
+
+#: A matrix inside an HDF5 file: the modality that it is of, if any, and its place there.
+OWNER = re.compile(r"(mod/.+/)?((?:obsm|varm|layers)/.+|X)")
+
+#: Longest header of a text table that is looked at, in characters: 100,000 columns and more.
+HEADER = 1 << 24
+
+
 class Slot(NamedTuple):
-    """One matrix of an AnnData file with the names of its rows and columns."""
+    """One matrix of an AnnData or MuData file with the names of its rows and columns."""
 
     rows: pd.DataFrame
     columns: pd.Index
@@ -31,25 +47,57 @@ def read_table(source: str | Path, id_column: str = "", key: str = "") -> pd.Dat
     """Rows of a file: the index holds sample ids as text, columns are features as found.
 
     Args:
-        source: ``.csv``, ``.tsv``, ``.txt`` (tab), each also ``.gz``; ``.parquet``; ``.npz``; ``.h5ad``.
+        source: ``.csv``, ``.tsv``, ``.txt`` or ``.dat`` (tab, comma or semicolon, whichever the header has), each also ``.gz``;
+            ``.parquet``; ``.npz``; ``.h5ad``; ``.h5mu``. ``FILE#KEY`` names the matrix, ``FILE#id=COLUMN`` the column of the ids,
+            ``FILE#sample=ID`` whose the only row is.
         id_column: Column of the ids: the first column of a text table, the index (or first column) of a parquet
             file, ``ids`` of an npz file, the names of an AnnData file when empty.
         key: Which matrix: ``obsm:NAME``, ``varm:NAME``, ``layers:NAME`` or ``X`` of an AnnData file (the only
-            ``obsm`` when empty), the array of an npz file (``values`` when empty).
+            ``obsm`` when empty), of a MuData file with ``mod/NAME/`` before it, the array of an npz file (``values`` when empty).
 
     Columns are a ``RangeIndex`` where the file gives them no names.
 
     Raises:
         ValueError: unknown format, column or key (those there are listed), duplicate or empty ids.
     """
-    source = existing(source)
+    asked = located(source)
+    asked.require_choices(("id", "sample"))
+    source = existing(asked.only())
     ending = next((ending for ending in READERS if source.name.lower().removesuffix(".gz").endswith(ending)), None)
     if ending is None or not source.is_file():
         raise ValueError(f"{source}: not a table; expected a file that ends in one of {', '.join(READERS)}")
-    table = READERS[ending](source, id_column, key)
+    if asked.key and READERS[ending] in (_text, _parquet):
+        raise ValueError(f"{source}#{asked.key}: found a key, but such a file is one table; leave it out, or name the column of the ids with #id=COLUMN")
+    table = READERS[ending](source, asked.choices.get("id", id_column), asked.key or key)
     table.index = pd.Index(as_text(table.index), dtype=object, name=table.index.name)
     require_ids(list(table.index), source)
-    return table
+    return renamed(table, asked)
+
+
+def renamed(table: pd.DataFrame, asked: Source) -> pd.DataFrame:
+    """The only row of a table under the id that ``#sample=ID`` gives it; without that the table as it is."""
+    if "sample" not in asked.choices:
+        return table
+    if len(table) != 1:
+        raise ValueError(f"{asked.name}#sample={asked.choices['sample']}: found {len(table)} samples, expected the only one, which is to be called so")
+    return table.set_axis(pd.Index([asked.choices["sample"]], dtype=object, name=table.index.name))
+
+
+def read_cells(source: str | Path) -> pd.DataFrame:
+    """Every cell of a text table as text, '' where empty; the first row names the columns."""
+    source = existing(source)
+    layout = {"sep": separator(source), "encoding": "utf-8-sig", "keep_default_na": False}
+    with decoding(source, "a text table"):
+        return pd.read_csv(source, dtype=str, index_col=False, **layout)
+
+
+def separator(source: Path) -> str:
+    """What stands between the cells of a text table: what its ending says, unless its header has only another sign."""
+    with decoding(source, "a text table"), gzip.open(source) if source.suffix == ".gz" else source.open("rb") as stream:
+        header = stream.readline(HEADER).decode("utf-8-sig")
+    expected = "," if ".csv" in source.suffixes[-2:] else "\t"
+    found = [sign for sign in (expected, "\t", ",", ";") if sign in header]
+    return next(iter(found), " " if SPACED.match(header) else expected)
 
 
 def numbers(table: pd.DataFrame, source: str | Path) -> Float[np.ndarray, "samples features"]:
@@ -74,25 +122,40 @@ def require_ids(ids: Sequence[str], source: str | Path) -> None:
     """Refuse empty ids and ids that occur twice."""
     seen: set[str] = set()
     for row, name in enumerate(ids, start=1):
-        if not name.strip() or name in seen:
-            found = f"id {name!r} occurs twice" if name in seen else "found an empty id"
+        if not name.strip() or name in seen or not name.isprintable():
+            found = f"id {name!r} occurs twice" if name in seen else f"id {name!r} has signs that nobody sees" if name.strip() else "found an empty id"
             raise ValueError(f"{source}, row {row}: {found}; expected one row per sample with an id of its own")
         seen.add(name)
 
 
 def read_slot(source: str | Path, key: str = "") -> Slot:
-    """One matrix of an AnnData file, only that one: the others stay on disk."""
+    """One matrix of an AnnData or MuData file, only that one: the others stay on disk.
+
+    Raises:
+        ValueError: the file is damaged, or has no matrix of this name; those that it has are listed.
+    """
     source = existing(source)
-    with decoding(source, ".h5ad"), h5py.File(source, "r") as file:
-        keys = [f"{slot}:{name}" for slot in ("obsm", "varm", "layers") for name in file.get(slot, ())] + ["X"] * ("X" in file)
-    slot, _, name = _chosen(key, keys, source).partition(":")
-    with decoding(source, ".h5ad"), h5py.File(source, "r") as file:
-        rows, other = (read_elem(file[axis]) for axis in (("var", "obs") if slot == "varm" else ("obs", "var")))
-        values = read_elem(file[f"{slot}/{name}" if name else slot])
+    with stored(source) as file:
+        keys = _keys(file)
+    place = _chosen(key, keys, source).replace(":", "/", 1)
+    owner, slot = OWNER.fullmatch(place).groups(default="")
+    with stored(source) as file:
+        rows, other = (read_elem(file[f"{owner}{axis}"]) for axis in (("var", "obs") if slot.startswith("varm/") else ("obs", "var")))
+        values = read_elem(file[place])
         if sparse.issparse(values):
             values.check_format(full_check=True)  # an index past the end would crash the process later
-    columns = other.index if slot in ("X", "layers") else getattr(values, "columns", pd.RangeIndex(values.shape[1]))
+    if values.shape[0] != len(rows) or values.ndim != 2:
+        raise ValueError(f"{source}, {place}: found shape {values.shape}, expected [{len(rows)}, features], a row for each name; write the file again")
+    columns = other.index if slot == "X" or slot.startswith("layers/") else getattr(values, "columns", pd.RangeIndex(values.shape[1]))
     return Slot(rows, columns, values)
+
+
+@contextmanager
+def stored(source: Path) -> Iterator[h5py.File]:
+    """An HDF5 file to read from; everything in this package opens one here."""
+    require_plain(source)
+    with decoding(source, source.suffix), h5py.File(source, "r") as file:
+        yield file
 
 
 def read_arrays(source: Path, names: Iterable[str]) -> list[np.ndarray]:
@@ -101,7 +164,7 @@ def read_arrays(source: Path, names: Iterable[str]) -> list[np.ndarray]:
         found = {name: file[name] for name in file.files}
     absent = [name for name in names if name not in found]
     if absent:
-        raise ValueError(f"{source}: no array {absent[0]!r}; found {sorted(found)}")
+        raise ValueError(f"{source}: no array {absent[0]!r}; found {sorted(found)}; name yours after the file's name: {source.name}#VALUES,id=IDS")
     return [found[name] for name in names]
 
 
@@ -110,23 +173,38 @@ def as_text(ids: Iterable[object]) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else str(name) for name in ids]
 
 
+def _keys(file: h5py.File) -> list[str]:
+    """Names of the matrices: ``obsm:NAME``, ``varm:NAME``, ``layers:NAME``, ``X``; of each modality of a MuData file after ``mod/NAME/``."""
+    modalities = list(file.get("mod", ()))
+    owners = {"": file} | {f"mod/{name}/": file["mod"][name] for name in modalities}
+    found = [f"{owner}{slot}:{name}" for owner, group in owners.items() for slot in ("obsm", "varm", "layers") for name in group.get(slot, ())]
+    of_whole = {f"{slot}:{name}" for slot in ("obsm", "varm") for name in modalities}  # which sample has which modality: no measurement
+    return [key for key in found if key not in of_whole] + [f"{owner}X" for owner, group in owners.items() if "X" in group]
+
+
 def _chosen(key: str, keys: list[str], source: Path) -> str:
-    embeddings = [name for name in keys if name.startswith("obsm:")]
-    if not key and len(embeddings) == 1:
-        return embeddings[0]
-    if key not in keys:
-        raise ValueError(f"{source}: key {key!r} is not in the file; found {keys}; name one with key")
-    return key
+    embeddings = [name for name in keys if "obsm:" in name]
+    short = [name for name in keys if key and name.rpartition(":")[2] == key]
+    only = embeddings if not key else [key] if key in keys else short
+    if len(only) != 1:
+        wrong = f"key {key!r} is not in the file" if key else f"no key is named, and the file has {len(embeddings)} of obsm"
+        modalities = dict.fromkeys(name.split("/")[1] for name in keys if name.startswith("mod/"))
+        of = f" of the modalities {', '.join(modalities)}" if modalities else ""
+        first = difflib.get_close_matches(key, keys, n=1, cutoff=0.1) or embeddings or keys or ["KEY"]
+        raise ValueError(f"{source}: {wrong}; found {keys}{of}; name one with key or after the file's name: {source.name}#{first[0]}")
+    return only[0]
 
 
 def _text(source: Path, id_column: str, key: str) -> pd.DataFrame:
-    layout = {"sep": "," if ".csv" in source.suffixes[-2:] else "\t", "encoding": "utf-8-sig", "keep_default_na": False}
+    require_text(source)
+    layout = {"sep": separator(source), "encoding": "utf-8-sig", "keep_default_na": False}
     with decoding(source, "a text table"):
         header = pd.read_csv(source, header=None, nrows=1, dtype=str, **layout).iloc[0].tolist()
     twice = [name for name in header if header.count(name) > 1]
     id_column = id_column or header[0]
     if twice or id_column not in header:
-        raise ValueError(f"{source}, header: " + (f"column {twice[0]!r} occurs twice" if twice else f"no column {id_column!r}; found {header[:8]}"))
+        absent = f"no column {id_column!r}; found {header[:8]}; name that of the ids: {source.name}#id=COLUMN"
+        raise ValueError(f"{source}, header: " + (f"column {twice[0]!r} occurs twice; expected each name once" if twice else absent))
     missing = {name: MISSING for name in header if name != id_column}
     with decoding(source, "a text table"):
         table = pd.read_csv(source, header=0, names=header, dtype={id_column: str}, na_values=missing, low_memory=False, float_precision="round_trip", **layout)
@@ -139,14 +217,26 @@ def _parquet(source: Path, id_column: str, key: str) -> pd.DataFrame:
     with decoding(source, "parquet"):
         table = pd.read_parquet(source)
     if id_column and id_column not in table and id_column != table.index.name:
-        raise ValueError(f"{source}: no column {id_column!r}; found {list(table.columns[:8])}")
+        raise ValueError(f"{source}: no column {id_column!r}; found {list(table.columns[:8])}; name that of the ids: {source.name}#id=COLUMN")
     if not id_column and isinstance(table.index, pd.RangeIndex):
         id_column = table.columns[0]
-    return table.set_index(id_column) if id_column in table else table
+    return _unpacked(table.set_index(id_column) if id_column in table else table, source)
+
+
+def _unpacked(table: pd.DataFrame, source: Path) -> pd.DataFrame:
+    """A table whose only column holds a vector in each cell becomes one of numbers."""
+    cells = [np.asarray(cell) for cell in table.iloc[:, 0]] if table.shape[1] == 1 and pd.api.types.is_object_dtype(table.dtypes.iloc[0]) else []
+    if not cells or any(cell.ndim != 1 for cell in cells):
+        return table
+    widths = sorted({len(cell) for cell in cells})
+    if len(widths) > 1:
+        raise ValueError(f"{source}, column {table.columns[0]!r}: found vectors of {widths[0]} to {widths[-1]} numbers, expected one width")
+    return pd.DataFrame(np.stack(cells), index=table.index)
 
 
 def _npz(source: Path, id_column: str, key: str) -> pd.DataFrame:
-    ids, values = read_arrays(source, (id_column or "ids", key or "values"))
+    array = "values" if not key or ":" in key or key == "X" else key  # a key of an AnnData file names no array
+    ids, values = read_arrays(source, (id_column or "ids", array))
     if values.ndim != 2 or ids.shape != values.shape[:1]:
         raise ValueError(f"{source}: found ids {ids.shape} and values {values.shape}, expected [samples] and [samples, features]")
     return pd.DataFrame(values, index=ids)
@@ -168,4 +258,4 @@ def _is_number(cell: object) -> bool:
     return True
 
 
-READERS = {".csv": _text, ".tsv": _text, ".txt": _text, ".parquet": _parquet, ".npz": _npz, ".h5ad": _h5ad}
+READERS = {".csv": _text, ".tsv": _text, ".txt": _text, ".dat": _text, ".parquet": _parquet, ".npz": _npz, ".h5ad": _h5ad, ".h5mu": _h5ad}

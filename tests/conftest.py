@@ -10,32 +10,27 @@ import functools
 import gzip
 import hashlib
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import transformers
 from matplotlib.figure import Figure
 from tiny_checkpoints import save_checkpoint
+from tiny_study import make_cohort
+from tiny_study import untrained as make_bridge_over
 
 from bridge.corpora.record import Record
-from bridge.data.cohort import Cohort
 from bridge.language import textbank
 from bridge.language.llm import load_llm
-from bridge.model import SemanticBridge
-from bridge.project.identity import IdentityValue
-from bridge.project.mlp import FactorisedMLP
-from bridge.report.gate import training_reference
-from encoders.gene_table import GeneTable
-from encoders.region_table import RegionTable
 
+OFFLINE = Path(__file__).parent / "offline"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(OFFLINE), os.environ.get("PYTHONPATH", "")]))  # for what a test starts
+runpy.run_path(str(OFFLINE / "sitecustomize.py"))  # and for this process
 torch.set_num_threads(1)  # several workers share the cores; the sizes here gain nothing from threads
 transformers.logging.disable_progress_bar()
-
-REGIONS = tuple(f"{side} {name}" for side in ("left", "right") for name in ("cuneus", "insula", "pallidum", "caudate", "amygdala"))
-ORGANS = ("eye", "skin", "kidney", "heart")
-SAMPLES = 32
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,18 +68,8 @@ def tiny_llm(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_cohort():
-    """32 samples of 16 groups: a gene vector and ten brain regions that share a latent cause with two texts and two fact columns.
-
-    Sample 3 has no gene, sample 5 no brain, sample 7 lacks one region, sample 9 has no clinical text.
-    """
-    random = np.random.default_rng(0)
-    cause = random.normal(size=(SAMPLES, 3))
-    gene = cause @ random.normal(size=(3, 12)) + 0.1 * random.normal(size=(SAMPLES, 12))
-    brain = 0.5 + 0.1 * (cause @ random.normal(size=(3, len(REGIONS))) + 0.1 * random.normal(size=(SAMPLES, len(REGIONS))))
-    gene[3], brain[5], brain[7, 2] = np.nan, np.nan, np.nan
-    facts = {"modalities": {"gene": (_gene_encoder(), gene), "brain": (_brain_encoder(), brain)}, "facts": {"organ_systems": "gene", "inheritance": "gene"}}
-    notes = {"stand_ins": "Made-up samples.", "acknowledgements": ["Nobody is thanked."]}
-    return Cohort.assemble(_observations(cause, brain), texts=("anatomy", "clinical"), normalise={"brain": "global"}, notes=notes, source="tiny", **facts)
+    """See ``tiny_cohort.make_cohort``."""
+    return make_cohort()
 
 
 @pytest.fixture(scope="session")
@@ -106,11 +91,7 @@ def make_bridge(language, tiny_cohort):
     """``make_bridge()``: an untrained bridge over the tiny cohort, in evaluation mode, with what a bundle keeps of the training split."""
 
     def make(projectors=None, over=None):
-        torch.manual_seed(0)
-        factories = projectors or {"gene": functools.partial(FactorisedMLP, k=2, hidden=16, rank=4), "brain": functools.partial(IdentityValue, extremes=4)}
-        bridge = SemanticBridge.compose(over or language, tiny_cohort, factories).eval()
-        bridge.reference = training_reference(bridge, tiny_cohort)
-        return bridge
+        return make_bridge_over(over or language, tiny_cohort, projectors)
 
     return make
 
@@ -119,29 +100,6 @@ def make_bridge(language, tiny_cohort):
 def bridge(make_bridge):
     """A factorised MLP for the gene, identity and value for the brain."""
     return make_bridge()
-
-
-def _gene_encoder():
-    return GeneTable(dim=12, provenance={"encoder": "made up", "licence": "CC0"})
-
-
-def _brain_encoder():
-    return RegionTable(REGIONS, provenance={"atlas": "ten regions", "units": "a.u."})
-
-
-def _observations(cause, brain):
-    """Groups of two samples; validation and test have four groups each."""
-    names = [f"sample-{row:02d}" for row in range(SAMPLES)]
-    obs = pd.DataFrame({"group": [f"family-{row // 2}" for row in range(SAMPLES)]}, index=names)
-    obs["split"] = ["train"] * (SAMPLES - 16) + ["validation"] * 8 + ["test"] * 8
-    ordered = [[REGIONS[number] for number in np.argsort(-np.nan_to_num(row))] for row in brain]
-    obs["anatomy"] = [f"Highest in the {row[0]} and {row[1]}, lowest in the {row[-1]}." for row in ordered]
-    systems = [[organ for organ, weight in zip(ORGANS, [*row, -row[0]], strict=True) if weight > 0] or ["eye"] for row in cause]
-    obs["organ_systems"] = ["; ".join(row) for row in systems]
-    obs["inheritance"] = ["autosomal recessive" if row[0] > 0 else "autosomal dominant" for row in cause]
-    obs["clinical"] = [f"Affects the {' and the '.join(row)}; {kind}." for row, kind in zip(systems, obs["inheritance"], strict=True)]
-    obs.loc["sample-09", "clinical"] = ""
-    return obs
 
 
 @pytest.fixture(scope="session")

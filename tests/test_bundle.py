@@ -12,6 +12,7 @@ import bridge as package
 from bridge import bundle
 from bridge.bundle import load, save
 from bridge.data.batch import Turn
+from bridge.data.manifest import MANIFEST, write_manifest
 from bridge.language.llm import Lora, add_lora, load_llm
 from bridge.language.prompts import Prompt
 from bridge.project.space import SharedSpace
@@ -60,11 +61,14 @@ def edit(path, **changes):
     """Change fields of a JSON file; None takes one away."""
     content = json.loads(path.read_text()) | changes
     path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+    write_manifest(path.parent, {})
 
 
 def rewrite(path, change):
-    """Put other tensors into a safetensors file."""
+    """Put other tensors into a safetensors file of a bundle."""
     save_file(change(load_file(path)), path)
+    folder = next(place for place in path.parents if (place / "config.json").is_file())
+    write_manifest(folder, {})
 
 
 def test_a_bundle_with_space_and_two_adapters_comes_back_bit_by_bit(complete, saved, values):
@@ -116,7 +120,7 @@ def test_another_base_llm_is_refused_by_its_fingerprint(saved, tiny_llm):
         load(saved, llm=str(tiny_llm(seed=1)))
 
 
-@pytest.mark.parametrize("field", sorted(bundle.FIELDS))
+@pytest.mark.parametrize("field", sorted(bundle.FIELDS - bundle.LATER))
 def test_a_missing_field_of_the_config_is_refused(field, saved):
     content = json.loads((saved / "config.json").read_text())
     del content[field]
@@ -171,6 +175,7 @@ def test_an_adapter_with_a_weight_too_many_or_of_another_shape_is_refused(saved)
 
 def test_an_adapter_that_is_gone_is_refused(saved):
     shutil.rmtree(saved / "adapters" / "default")
+    write_manifest(saved, {})
     with pytest.raises(ValueError, match=r"adapters/default: adapter_model.safetensors is missing"):
         load(saved)
 
@@ -210,7 +215,7 @@ def test_a_folder_that_is_no_bundle_is_not_written_over(bridge, tmp_path):
     save(bridge, folder)
     save(bridge, folder)
     (folder / "projectors.safetensors").unlink()
-    with pytest.raises(ValueError, match="results: found a folder that is not a bundle, expected a new or empty one"):
+    with pytest.raises(ValueError, match="results: found something that is not a bundle, expected a new or empty folder"):
         save(bridge, folder)
     assert (folder / "config.json").is_file()
 
@@ -297,3 +302,32 @@ def test_no_sample_of_the_cohort_is_named_in_a_bundle(saved, tiny_cohort):
     written = "".join(path.read_text() for path in saved.rglob("*") if path.suffix in (".json", ".md"))
     assert "gene" in written
     assert not [name for name in tiny_cohort.ids if name in written]
+
+
+@pytest.mark.parametrize("file", ["README.md", "adapters/default/adapter_model.safetensors", "metrics.json", MANIFEST])
+def test_one_bit_of_any_file_turned_over_is_noticed(file, saved):
+    content = bytearray((saved / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (saved / file).write_bytes(content)
+    with pytest.raises(ValueError, match=r"bundle/.*the bundle is damaged or was edited"):
+        load(saved)
+
+
+def test_a_file_that_the_manifest_does_not_list_is_refused_but_for_hidden_ones(saved):
+    (saved / ".gitattributes").write_text("* text")
+    load(saved)
+    (saved / "adapters" / "default" / "adapter_model.bin").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"adapters/default/adapter_model.bin: unknown file, expected what manifest.json lists"):
+        load(saved)
+
+
+def test_a_bundle_that_lost_its_manifest_is_refused(saved):
+    (saved / MANIFEST).unlink()
+    with pytest.raises(ValueError, match=r"manifest.json: no such file, expected the list of the bundle's files"):
+        load(saved)
+
+
+def test_a_bundle_may_be_given_other_metrics_and_stays_whole(saved):
+    bundle.put_metrics(saved, {"r10": 0.25, "undefined": float("nan")})
+    assert json.loads((saved / "metrics.json").read_text()) == {"r10": 0.25, "undefined": None}
+    assert load(saved)

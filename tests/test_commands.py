@@ -14,14 +14,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from bridge import commands
 from bridge.__main__ import COMMANDS, main
 from bridge.arguments import tidy
 from bridge.bundle import load
+from bridge.commands import data as commands
 from bridge.data.cohort import Cohort
 
 ROOT = Path(__file__).resolve().parents[1]
-VERBS = [[verb] for verb in COMMANDS] + [["data", "default"], ["data", "build"]]
+VERBS = [[verb] for verb in COMMANDS] + [["data", "default"], ["data", "build"], ["data", "patients"]]
 CPU = "--trainer.accelerator cpu --trainer.enable_progress_bar false --trainer.max_steps 2"
 
 
@@ -115,6 +115,7 @@ def test_what_a_build_would_use_can_be_printed_and_used(bridge_command, study):
 
 def test_images_are_refused_without_an_atlas(bridge_command, tmp_path):
     (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "sub-01.nii.gz").touch()
     status, _, complained = bridge_command("data build --out cohort.h5ad --brain maps")
     assert status == 2
     assert "pass --atlas LABELS.nii.gz --labels TABLE.tsv" in complained
@@ -235,8 +236,8 @@ def test_a_broken_encoder_is_told_which_rules_it_breaks(bridge_command, tmp_path
 
 WRONG = {
     "no-such-verb": "unknown command 'no-such-verb'; expected one of demo, data",
-    "data": 'expected "subcommand" to be one of {default,build,corpus,instructions}',
-    "data bulid": "invalid choice: 'bulid' (choose from 'default', 'build', 'corpus', 'instructions')",
+    "data": 'expected "subcommand" to be one of {default,build,corpus,instructions,patients}',
+    "data bulid": "invalid choice: 'bulid' (choose from 'default', 'build', 'corpus', 'instructions', 'patients')",
     "data build --out cohort.txt --gene genes.h5ad": "out cohort.txt: found suffix '.txt', expected .h5ad",
     "data build --out cohort.h5ad": "modalities: found none, expected at least one",
     "data build --out cohort.h5ad --gene nowhere.h5ad": "nowhere.h5ad",
@@ -246,15 +247,18 @@ WRONG = {
     "data build --config nowhere.yaml": "File does not exist",
     "report nowhere --cohort cohort.h5ad --sample x": "nowhere/config.json: no such file; expected a bundle folder",
     "report BUNDLE --cohort COHORT --sample sample-99": "no sample 'sample-99'; pass --sample with one of its 32 ids, for example 'sample-00'",
-    "report BUNDLE --cohort COHORT": "no sample None; pass --sample",
-    "report BUNDLE": "found both a cohort and files, or neither",
+    "report BUNDLE --cohort COHORT": "found no sample; expected --sample ID",
+    "report BUNDLE": "found no sample; expected --sample ID",
+    "report BUNDLE --cohort COHORT --brain people.csv": "found both a cohort and files, expected --cohort C --sample ID, or files",
+    "report BUNDLE --sample sample-30 --what-if hippocampus=0": "what-if 'hippocampus=0': no input has 'hippocampus'",
+    "report BUNDLE --sample sample-03 --without gene": "field without: the sample has no 'gene' to leave out",
     "report BUNDLE --cohort COHORT --sample sample-03 --use gene": "sample 'sample-03' has no 'gene'; it has ['brain']",
     "report BUNDLE --eeg x.csv": "unrecognized arguments: --eeg",
     "report BUNDLE --inputs.eeg people.csv": "input 'eeg': this bundle reads ['gene', 'brain']",
     "report BUNDLE --brain nowhere.csv": "nowhere.csv",
     "report BUNDLE --cohort people.csv --sample x": "people.csv",
     "report BUNDLE --cohort COHORT --sample sample-30 --note nowhere.txt": "nowhere.txt",
-    "report BUNDLE --cohort COHORT --sample sample-30 --format pdf": "format: found pdf, expected one of 'markdown', 'json'",
+    "report BUNDLE --cohort COHORT --sample sample-30 --format pdf": "format: found pdf, expected one of 'auto', 'markdown', 'html', 'json'",
     "evaluate --bundle BUNDLE --cohort nowhere.h5ad --out x": "nowhere.h5ad: no such file; make one with: bridge data",
     "evaluate --bundle BUNDLE": "the following arguments are required: cohort, out",
     "check-encoder nowhere:Nothing": "No module named 'nowhere'",
@@ -299,7 +303,7 @@ def test_ctrl_c_ends_a_command_with_a_line(bridge_command, monkeypatch):
     def interrupted(arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(COMMANDS, "align", COMMANDS["align"]._replace(run=interrupted))
+    monkeypatch.setattr("bridge.commands.train.align", interrupted)
     assert bridge_command("align") == (130, "", "bridge align: stopped; run the same command again to go on\n")
 
 

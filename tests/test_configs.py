@@ -280,8 +280,9 @@ def _images(folder, spec, random, ids):
     (folder / spec["init_args"]["labels"]).write_text("index\tname\n1\tleft half\n2\tright half\n")
     maps = folder / "maps"
     maps.mkdir()
+    form = "sub-{}_desc-preproc_T1w.nii.gz" if "entities" in spec["init_args"] else "{}.nii.gz"
     for name in ids:
-        nib.save(nib.Nifti1Image(random.normal(size=labels.shape).astype(np.float32), np.eye(4)), maps / f"{name}.nii.gz")
+        nib.save(nib.Nifti1Image(random.normal(size=labels.shape).astype(np.float32), np.eye(4)), maps / form.format(name))
     return maps
 
 

@@ -20,12 +20,12 @@ from bridge.bundle import load
 from bridge.data.cohort import Cohort
 from bridge.evaluate.audit import wilson
 from bridge.evaluate.baselines import cca_retrieval, neighbour_retrieval, ridge_retrieval, text_features, vector_features
-from bridge.evaluate.held_out import shared_embeddings, text_bank
 from bridge.evaluate.retrieval import cosine_similarity, ranks, without_hubs
 from bridge.evaluate.strata import within_strata
 from bridge.language import grammar
 from bridge.model import SemanticBridge
 from bridge.project.space import JOINT
+from bridge.retrieve.embed import shared_embeddings, text_bank
 from bridge.settings import config_file
 from bridge.train.run import run_stage
 

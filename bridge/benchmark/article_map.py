@@ -13,8 +13,8 @@ from bridge.benchmark.ladder import Rung, climb
 from bridge.benchmark.results import OURS, Record
 from bridge.benchmark.task import Task, data_folder
 from bridge.data.cohort import Cohort, apply_normalisation
-from bridge.evaluate.held_out import shared_embeddings, text_bank
 from bridge.model import SemanticBridge
+from bridge.retrieve.embed import shared_embeddings, text_bank
 
 
 class ArticleMap(Task):

@@ -17,6 +17,8 @@ from bridge.benchmark.results import Record
 from bridge.benchmark.task import Task, data_folder
 from bridge.cases.case import Case
 from bridge.cases.combine import Choices, Model, choices, chosen, models
+from bridge.cases.imaging import ImagingMap
+from bridge.cases.imaging_coverage import HEADER, Covered, coverage
 from bridge.cases.knowledge import Annotations, Removed, read_annotations
 from bridge.cases.rank import SIMGIC, Evidence, Rankers, positions, targets_of
 from bridge.cases.read import read_cases
@@ -105,6 +107,7 @@ class Cases(Task):
         rankers = Rankers(Profiles(knowledge, terms))
         test = part(rankers, splits[TEST], ontology)
         record.words("Data", DATA.format(release=ontology.release))
+        put_coverage(record, coverage(every, ImagingMap(ontology)))
         record.words("Protocol", self._protocol(annotations, knowledge.removed, splits, (validation, test), found))
         words = Words(ontology, rankers.profiles.diseases[: test.given.candidates], Diagnoses(knowledge.diseases))
         for condition in (WITHHELD, GIVEN):
@@ -136,6 +139,13 @@ class Cases(Task):
         shown = {"rows": len(annotations.rows), "candidates": test.candidates, "known": len(test.cases), "chosen": len(validation.cases)}
         fitted = {"features": len(found.names), "fitted": len(found.starts), "per_gene": self.per_gene}
         return PROTOCOL.format(share=len(test.cases) / max(counts[TEST], 1), **counts, **taken, **shown, **fitted)
+
+
+def put_coverage(record: Record, covered: Sequence[Covered]) -> None:
+    """How many imaging phenotypes have a region."""
+    told = "; ".join(f"{each.share:.3f} of {each.total} {each.of}" for each in covered if each.total)
+    record.words("Imaging phenotypes with a region", f"{told}." if told else "No case has an imaging phenotype.")
+    record.table("Imaging phenotypes mapped to regions", HEADER, [each.cells() for each in covered])
 
 
 def part(rankers: Rankers, cases: Sequence[Case], ontology: Ontology) -> Part:

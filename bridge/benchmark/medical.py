@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NamedTuple
 from bridge.benchmark.answerers import BASE, base_of, kept, opened
 from bridge.benchmark.results import OURS, Record
 from bridge.benchmark.task import Skipped, Task, data_folder
-from bridge.data.cohort import whole_file
+from bridge.data.whole import whole_file
 from bridge.instructions.item import Instruction
 from bridge.language.llm import DEFAULT
 from bridge.medical.answer import BundleAnswerer

@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from bridge.benchmark.results import OURS, Record
 from bridge.data.cohort import Cohort
-from bridge.evaluate.held_out import shared_embeddings
 from bridge.evaluate.retrieval import embedding_retrieval
 from bridge.evaluate.token_space import token_embeddings
 from bridge.model import SemanticBridge
+from bridge.retrieve.embed import shared_embeddings
 
 HEADING = "Retrieval after stage 2"
 EXPLAINED = (

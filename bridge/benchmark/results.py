@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.data.cohort import whole_file
+from bridge.data.whole import whole_file
 from bridge.evaluate.page import write_json
 
 OURS = "bridge"

@@ -18,9 +18,9 @@ from scipy.special import softmax
 from bridge.benchmark.predictors import Label
 from bridge.data.cohort import Cohort
 from bridge.data.module import CohortData
-from bridge.evaluate.held_out import shared_embeddings
 from bridge.language.llm import LLM
 from bridge.project.mlp import FactorisedMLP
+from bridge.retrieve.embed import shared_embeddings
 from bridge.settings import quiet_libraries
 from bridge.train.align import Align, TextSide
 from encoders.base import load_class

@@ -44,6 +44,9 @@ class Case:
         age: At the last encounter, ISO 8601 duration such as ``P3Y6M``; '' where unknown.
         publications: Where it was published, ``PMID:`` and the number.
         neurological: Whether its source counts it among the neurological ones; None where it does not say.
+        imaged: Whether its source counts it among those with an imaging phenotype; None where it does not say.
+        other_genes: Further genes with a causative variant; withheld together with the gene.
+        other_diseases: Further diagnoses, as id and name.
         source: Place it was read from, for messages.
     """
 
@@ -58,6 +61,9 @@ class Case:
     age: str = ""
     publications: tuple[str, ...] = ()
     neurological: bool | None = None
+    imaged: bool | None = None
+    other_genes: tuple[str, ...] = ()
+    other_diseases: tuple[tuple[str, str], ...] = ()
     source: str = ""
 
     @property
@@ -65,9 +71,14 @@ class Case:
         """What must not stand on both sides of a split, and is drawn in a bootstrap: the gene, and without one the disease or the case."""
         return self.gene or self.disease or self.id
 
+    @property
+    def units(self) -> frozenset[str]:
+        """The unit, and every further gene."""
+        return frozenset({self.unit, *self.other_genes})
+
     def without_gene(self) -> Case:
         """The case as it is before sequencing."""
-        return dataclasses.replace(self, gene="", variants=())
+        return dataclasses.replace(self, gene="", other_genes=(), variants=())
 
     def is_neurological(self, ontology: Ontology) -> bool:
         """What its source says, and where it says nothing whether a phenotype found is at or below 'Abnormality of the nervous system'."""

@@ -1,125 +1,165 @@
-"""GA4GH phenopackets, version 2, as JSON: one patient a file.
+"""GA4GH phenopackets, version 2, as JSON: one patient a packet.
 
 Source: Jacobsen et al., Nature Biotechnology 2022, doi:10.1038/s41587-022-01357-4; the schema's JSON names (camel case).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from bridge.cases.case import SEXES, Case, Variant, current_terms
+from bridge.cases.packet_fields import Field, parsed
 from bridge.data.hpo import Ontology
 
 UNKNOWN = ("UNKNOWN", "UNKNOWN_STATUS", "NOT_PROVIDED")  # what an enumeration of the schema holds where nothing was said
+#: What an interpretation says of a variant, the ones that make its gene the patient's first; a rejected one never does.
+STATUSES = ("CAUSATIVE", "CONTRIBUTORY", "CANDIDATE", "")
+REJECTED = "REJECTED"
+#: Fields that only a packet of version 1 has at its top, and other messages of the schema.
+VERSION_1, OTHER_MESSAGES = ("genes", "variants", "htsFiles"), {"proband": "a family", "members": "a cohort"}
+MOST_BYTES = 64 * 2**20  # of a file; a packet has some kilobytes
 
 
 def read_phenopacket(path: str | Path, ontology: Ontology) -> Case:
     """One patient.
 
     The diagnosis is that of the first interpretation that has one, and without any the first disease that is not excluded.
-    The gene is the first that a genomic interpretation names.
+    The gene is the one with the causative variant; of several the first, the others are kept beside it.
 
     Raises:
         ValueError: names the file, the field and what is wrong with it.
     """
-    packet = _packet(Path(path))
-    features = [_typed(feature, dict, f"{path}, field phenotypicFeatures") for feature in _list(packet, "phenotypicFeatures", path)]
-    terms = {absent: [_field(feature, "type").get("id") for feature in features if bool(feature.get("excluded")) is absent] for absent in (False, True)}
-    diagnosis = _diagnosis(packet, path)
-    genomic = [_typed(found, dict, f"{path}, field genomicInterpretations") for found in _list(diagnosis, "genomicInterpretations", path)]
-    subject, disease = _field(packet, "subject"), _field(diagnosis, "disease")
-    return Case(
-        id=str(packet["id"]),
-        present=current_terms(terms[False], ontology, f"{path}, field phenotypicFeatures"),
-        excluded=current_terms(terms[True], ontology, f"{path}, field phenotypicFeatures"),
-        gene=next(filter(None, map(_symbol, genomic)), ""),
-        variants=tuple(_variant(found, path) for found in genomic if "variantInterpretation" in found),
-        disease=str(disease.get("id", "")),
-        disease_name=str(disease.get("label", "")),
-        sex=SEXES.get(subject.get("sex", ""), ""),
-        age=str(_field(_field(subject, "timeAtLastEncounter"), "age").get("iso8601duration", "")),
-        publications=_publications(packet, path),
-        source=str(path),
-    )
+    return case_of(read_text(Path(path)), str(path), ontology)
 
 
-def read_folder(folder: str | Path, ontology: Ontology) -> Iterator[Case]:
-    """Every phenopacket below a folder, in the order of their paths.
+def read_text(path: Path) -> str:
+    """A file's text.
 
     Raises:
-        ValueError: there is no JSON file, or one is no phenopacket.
+        ValueError: it cannot be read, is not UTF-8, or is far too large for a packet.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise ValueError(f"found {size} bytes, expected at most {MOST_BYTES}")
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read ({str(error).splitlines()[0]}); expected a phenopacket as JSON in UTF-8") from error
+
+
+def files_of(folder: str | Path) -> list[Path]:
+    """Every JSON file below a folder, in the order of their paths.
+
+    Raises:
+        ValueError: there is none.
     """
     files = sorted(Path(folder).rglob("*.json"))
     if not files:
         raise ValueError(f"{folder}: found no .json file, expected phenopackets, one patient a file")
-    return (read_phenopacket(file, ontology) for file in files)
+    return files
 
 
-def _packet(path: Path) -> dict[str, Any]:
-    try:
-        packet = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read as JSON ({str(error).splitlines()[0]}); expected a phenopacket") from error
-    if not isinstance(packet, dict) or "id" not in packet or "metaData" not in packet:
-        found = sorted(packet)[:6] if isinstance(packet, dict) else type(packet).__name__
-        raise ValueError(f"{path}: found {found}, expected a phenopacket with the fields id, subject, phenotypicFeatures and metaData")
-    version = str(_field(packet, "metaData").get("phenopacketSchemaVersion", "2.0"))
-    if not version.startswith("2"):
-        raise ValueError(f"{path}, field metaData.phenopacketSchemaVersion: found {version!r}, expected 2.0; convert it with phenopacket-tools")
-    return packet
+def case_of(text: str, place: str, ontology: Ontology) -> Case:
+    """The patient of a packet, as :func:`read_phenopacket` gives it.
 
-
-def _diagnosis(packet: dict[str, Any], path: str | Path) -> dict[str, Any]:
-    found = [_field(_typed(each, dict, f"{path}, field interpretations"), "diagnosis") for each in _list(packet, "interpretations", path)]
-    told = next((each for each in found if each.get("disease")), None)
-    if told is not None:
-        return told
-    listed = [_typed(each, dict, f"{path}, field diseases") for each in _list(packet, "diseases", path)]
-    disease = next((_field(each, "term") for each in listed if not each.get("excluded")), {})
-    return (found[0] if found else {}) | {"disease": disease}
-
-
-def _symbol(genomic: dict[str, Any]) -> str:
-    described = _field(_field(genomic, "variantInterpretation"), "variationDescriptor")
-    return str((_field(genomic, "gene") or _field(described, "geneContext")).get("symbol", ""))
-
-
-def _variant(genomic: dict[str, Any], path: str | Path) -> Variant:
-    interpreted = _field(genomic, "variantInterpretation")
-    described = _field(interpreted, "variationDescriptor")
-    written = [_typed(each, dict, f"{path}, field expressions") for each in _list(described, "expressions", path)]
-    return Variant(
-        hgvs=tuple(str(each.get("value", "")) for each in written if str(each.get("syntax", "")).startswith("hgvs")),
-        zygosity=str(_field(described, "allelicState").get("label", "")),
-        pathogenicity=_known(interpreted.get("acmgPathogenicityClassification")),
-        status=_known(genomic.get("interpretationStatus")),
+    Raises:
+        ValueError: names the place, the field and what is wrong with it.
+    """
+    packet = Field(parsed(text, place), place)
+    _require_version_2(packet)
+    name = packet.text("id")
+    if not name.strip():
+        raise packet.error("id", "is empty, expected the packet's id")
+    genes, variants = _genomic(packet)
+    (disease, label), *others = _diseases(packet) or [("", "")]
+    subject, terms = packet.message("subject"), _terms(packet)
+    return Case(
+        id=name,
+        present=current_terms(terms[False], ontology, f"{place}, field phenotypicFeatures"),
+        excluded=current_terms(terms[True], ontology, f"{place}, field phenotypicFeatures"),
+        gene=next(iter(genes), ""),
+        variants=variants,
+        disease=disease,
+        disease_name=label,
+        sex=SEXES.get(subject.text("sex"), ""),
+        age=subject.message("timeAtLastEncounter").message("age").text("iso8601duration"),
+        publications=_publications(packet),
+        other_genes=tuple(genes[1:]),
+        other_diseases=tuple(others),
+        source=place,
     )
 
 
-def _publications(packet: dict[str, Any], path: str | Path) -> tuple[str, ...]:
-    references = _list(_field(packet, "metaData"), "externalReferences", path)
-    ids = (str(_typed(each, dict, f"{path}, field externalReferences").get("id", "")) for each in references)
-    return tuple(name for name in ids if name.startswith("PMID:"))
+def _require_version_2(packet: Field) -> None:
+    other = next((name for name in OTHER_MESSAGES if name in packet), "")
+    if other:
+        raise packet.error(other, f"found {OTHER_MESSAGES[other]}, expected a phenopacket; give the packet of each patient by itself")
+    if "id" not in packet or "metaData" not in packet:
+        found = sorted(packet.value)[:6]
+        raise ValueError(f"{packet.place}: found {found}, expected a phenopacket with the fields id, subject, phenotypicFeatures and metaData")
+    about = packet.message("metaData")
+    version = about.text("phenopacketSchemaVersion") or "2.0"
+    old = next((name for name in VERSION_1 if name in packet), "")
+    if not version.startswith("2"):
+        raise about.error("phenopacketSchemaVersion", f"found {version!r}, expected 2.0; convert it with phenopacket-tools")
+    if old:
+        raise packet.error(old, "found a field of version 1, expected a phenopacket of version 2.0; convert it with phenopacket-tools")
 
 
-def _known(value: object) -> str:
-    return "" if value is None or value in UNKNOWN else str(value)
-
-
-def _field(holder: dict[str, Any], name: str) -> dict[str, Any]:
-    """A message inside a message, empty where it is not there."""
-    found = holder.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _list(holder: dict[str, Any], name: str, path: str | Path) -> list[Any]:
-    return _typed(holder.get(name) or [], list, f"{path}, field {name}")
-
-
-def _typed(found: Any, kind: type, place: str) -> Any:
-    if not isinstance(found, kind):
-        raise ValueError(f"{place}: found {type(found).__name__}, expected {kind.__name__}")
+def _terms(packet: Field) -> dict[bool, list[str]]:
+    """Ids of the features, by whether they were looked for in vain."""
+    found: dict[bool, list[str]] = {False: [], True: []}
+    for feature in packet.messages("phenotypicFeatures"):
+        if "negated" in feature:
+            raise feature.error("negated", "found a field of version 1, expected excluded; convert the packet with phenopacket-tools")
+        found[feature.flag("excluded")].append(feature.message("type").text("id"))
     return found
+
+
+def _genomic(packet: Field) -> tuple[list[str], tuple[Variant, ...]]:
+    """Symbols of the genes, the causative first, and the variants as they were interpreted."""
+    genes: dict[str, int] = {}
+    variants = []
+    for interpretation in packet.messages("interpretations"):
+        for found in interpretation.message("diagnosis").messages("genomicInterpretations"):
+            variant = found.message("variantInterpretation")
+            described = variant.message("variationDescriptor")
+            status = _known(found.text("interpretationStatus"))
+            symbol = (found.message("gene").text("symbol") or described.message("geneContext").text("symbol")).strip()
+            if symbol and status != REJECTED:
+                rank = STATUSES.index(status) if status in STATUSES else len(STATUSES)
+                genes[symbol] = min(rank, genes.get(symbol, rank))
+            if "variantInterpretation" in found:
+                variants.append(_variant(variant, described, status))
+    best = min(genes.values(), default=0)
+    return [symbol for symbol, rank in genes.items() if rank == best], tuple(variants)
+
+
+def _variant(variant: Field, described: Field, status: str) -> Variant:
+    return Variant(
+        hgvs=tuple(each.text("value") for each in described.messages("expressions") if each.text("syntax").startswith("hgvs")),
+        zygosity=described.message("allelicState").text("label"),
+        pathogenicity=_known(variant.text("acmgPathogenicityClassification")),
+        status=status,
+    )
+
+
+def _diseases(packet: Field) -> list[tuple[str, str]]:
+    """Every diagnosis once, as id and name: those of the interpretations, and without any the diseases that are not excluded."""
+    told = (each.message("diagnosis").message("disease") for each in packet.messages("interpretations"))
+    listed = (each.message("term") for each in packet.messages("diseases") if not each.flag("excluded"))
+    return _each_once(told) or _each_once(listed)
+
+
+def _each_once(diseases: Iterable[Field]) -> list[tuple[str, str]]:
+    return list({each.text("id"): (each.text("id"), each.text("label")) for each in diseases if each.text("id")}.values())
+
+
+def _publications(packet: Field) -> tuple[str, ...]:
+    ids: Iterator[str] = (each.text("id") for each in packet.message("metaData").messages("externalReferences"))
+    return tuple(dict.fromkeys(name for name in ids if name.startswith("PMID:")))
+
+
+def _known(value: str) -> str:
+    return "" if value in UNKNOWN else value

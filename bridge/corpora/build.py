@@ -7,14 +7,11 @@ import gzip
 import importlib.metadata
 import io
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -24,7 +21,8 @@ from bridge.corpora.formats import FORMATS, filled, read_corpus
 from bridge.corpora.gates import Cleaning, Gates, Tally
 from bridge.corpora.identifiers import Handling
 from bridge.corpora.record import Record
-from bridge.settings import config_file
+from bridge.data.whole import require_replaceable, whole_folder
+from bridge.settings import config_file, read_yaml
 
 CARD, SUFFIX = "card.json", ".jsonl.gz"
 #: Documents between two changes of the progress line.
@@ -54,18 +52,13 @@ def build_corpus(config: Config, out: str | Path, *, benchmarks: Sequence[str | 
     _require_config(config)
     for source in (source for sources in config.values() for source in sources if source.get("path") and source.get("format") in FORMATS):
         filled(source["path"])  # before anything is read
-    _require_replaceable(out)
+    require_replaceable(out, "a corpus", CARD)
     benchmarks = [Path(each) for each in benchmarks]
     items = TestItems([item for file in benchmarks for item in read_items(file)], cleaning.ngram)
     card = {"settings": _settings(cleaning), "benchmarks": {"items": items.count, "files": {file.name: digest(file) for file in benchmarks}}}
-    partial = out.with_name(f"{out.name}.partial.{os.getpid()}")
-    try:
-        partial.mkdir(parents=True)
-        card["domains"] = _write_domains(config, partial, Gates(cleaning, items))
-        (partial / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        _put_in_place(partial, out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with whole_folder(out, "a corpus", CARD) as folder:
+        card["domains"] = _write_domains(config, folder, Gates(cleaning, items))
+        (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return card
 
 
@@ -76,10 +69,7 @@ def read_config(path: str | Path) -> dict[str, list[dict[str, Any]]]:
         ValueError: the file is no YAML, or does not give sources by domain.
     """
     file = Path(config_file(str(path)))
-    try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file}: cannot be read: {' '.join(str(error).split())}; expected YAML with a list of sources for each domain") from error
+    config = read_yaml(file)
     _require_config(config)
     return config
 
@@ -181,18 +171,3 @@ def _require_source(domain: str, source: Any) -> None:
         raise ValueError(f"corpus config, domain {domain!r}, field format: found {source!r}, expected a source such as {{format: jsonl, path: FILE}}")
     if source.get("identifiers", "refuse") not in get_args(Handling):
         raise ValueError(f"corpus config, domain {domain!r}, field identifiers: found {source['identifiers']!r}, expected {', '.join(get_args(Handling))}")
-
-
-def _require_replaceable(out: Path) -> None:
-    """A folder with anything but a corpus is not touched."""
-    if out.exists() and not (out / CARD).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out}: exists and is no corpus, expected a new folder or a corpus to replace; name another one")
-
-
-def _put_in_place(partial: Path, out: Path) -> None:
-    """Give the folder its name; what had the name before goes only then."""
-    old = out.with_name(f"{out.name}.old.{os.getpid()}")
-    if out.exists():
-        out.rename(old)
-    partial.replace(out)
-    shutil.rmtree(old, ignore_errors=True)

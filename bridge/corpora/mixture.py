@@ -141,7 +141,7 @@ class MixtureData(lightning.LightningDataModule):
         sampler = Draws(self.rows, share.get("rank", 0), share.get("num_replicas", 1))
         size = min(self.batch_size, max(1, len(sampler)))
         rest = {"num_workers": self.workers, "generator": torch.Generator().manual_seed(self.seed)}
-        return Resumable(_Rows(self.mixture), size, sampler=sampler, drop_last=True, collate_fn=self.batch, **rest)
+        return Resumable(self.mixture, size, sampler=sampler, drop_last=True, collate_fn=self.batch, **rest)
 
     def held_out_rows(self, domain: str) -> Iterator[list[Turn]]:
         """Held-out documents of a domain, each cut at the length of a row, up to the tokens that are measured on."""
@@ -152,18 +152,6 @@ class MixtureData(lightning.LightningDataModule):
             stop = min(int(found.lengths[document]), self.row_tokens)
             counted += stop
             yield [_document(found.read(document, 0, stop))]
-
-
-class _Rows:
-    """The draws by their number, for a loader that asks for them one by one."""
-
-    def __init__(self, mixture: Mixture):
-        self.mixture, self.known = mixture, []
-
-    def __getitem__(self, number: int) -> Drawn:
-        if number >= len(self.known):
-            self.known = self.mixture.draws(2 * (number + 1))
-        return self.known[number]
 
 
 def _document(ids: list[int]) -> Turn:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-import os
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bridge.corpora.record import Record
 from bridge.data.sources import default_cache
+from bridge.data.whole import shared_folder
 
 AT_ONCE = 256  # documents that the tokenizer is given together
 TOKENS, LENGTHS, HELD_OUT = "tokens.u32", "lengths.npy", "held_out.npy"
@@ -89,20 +88,12 @@ def _tokenised(records: Iterable[Record], tokenizer: PreTrainedTokenizerBase, sh
 
 def _write(place: Path, tokenised: Iterable[tuple[list[int], bool]]) -> None:
     """All files of a folder, whole or not at all."""
-    partial = place.with_name(f"{place.name}.partial.{os.getpid()}")
-    partial.mkdir(parents=True)
     lengths, held = [], []
-    try:
-        with (partial / TOKENS).open("wb") as file:
+    with shared_folder(place) as folder:
+        with (folder / TOKENS).open("wb") as file:
             for ids, out in track(tokenised, "Tokenising", transient=True):
                 file.write(np.array(ids, np.uint32).tobytes())
                 lengths.append(len(ids))
                 held.append(out)
-        np.save(partial / LENGTHS, np.array(lengths, np.int64))
-        np.save(partial / HELD_OUT, np.array(held, bool))
-        partial.rename(place)
-    except OSError:
-        if not place.is_dir():  # otherwise another process was first
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        np.save(folder / LENGTHS, np.array(lengths, np.int64))
+        np.save(folder / HELD_OUT, np.array(held, bool))

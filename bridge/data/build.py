@@ -13,11 +13,13 @@ import pandas as pd
 from jaxtyping import Float
 from rich.console import Console
 
-from bridge.data.cohort import Cohort, whole_file
+from bridge.data.cohort import Cohort
 from bridge.data.join import IdRule, IdSource, Join, join_ids, unjoined
 from bridge.data.measure import FIELDS, Measured, measure
 from bridge.data.splits import OWN_GROUP, draw_split, given_split, group_column, manifest, own_groups, warn_of_twins
 from bridge.data.table import SampleTable, observations, read_table
+from bridge.data.whole import whole_file
+from encoders.base import located
 
 JOINS = ("outer", "inner")
 
@@ -170,10 +172,10 @@ def _align(values: np.ndarray, rows: np.ndarray, ids: Sequence[str], left_out: d
 
 def _write(cohort: Cohort, out: Path, missing: pd.DataFrame) -> None:
     """All three files or none."""
-    with whole_file(out) as table, whole_file(out.with_suffix(".split.json")) as split, whole_file(out.with_suffix(".unjoined.csv")) as listed:
-        cohort.write(table)
+    with whole_file(out.with_suffix(".split.json")) as split, whole_file(out.with_suffix(".unjoined.csv")) as listed:
         split.write_text(json.dumps(manifest(cohort), indent=2) + "\n", encoding="utf-8")
         missing.to_csv(listed, index=False)
+        cohort.write(out)
     counts = ", ".join(f"{name} {int(np.isfinite(cohort.raw(name)).any(axis=1).sum())}" for name in cohort.modalities)
     summary = f"{out}: {len(cohort.ids)} samples ({counts}); {len(missing)} not found everywhere, see {out.stem}.unjoined.csv"
     Console(stderr=True).print(summary, markup=False, highlight=False, soft_wrap=True)
@@ -186,7 +188,8 @@ def _described(id_rule: IdRule) -> list[str]:
 def _require_output(out: Path, sources: Iterable[Path | str | None]) -> None:
     if out.suffix != ".h5ad":
         raise ValueError(f"out {out}: found suffix {out.suffix!r}, expected .h5ad")
-    if any(source is not None and Path(source).resolve() == out.resolve() for source in sources):
+    files = [file for source in sources if source is not None for file in located(source).files]
+    if any(file.resolve() == out.resolve() for file in files):
         raise ValueError(f"out {out}: is one of the files the cohort is made from; give it another name")
 
 

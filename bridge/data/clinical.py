@@ -42,8 +42,12 @@ def inheritance(gene: Gene, ontology: Ontology) -> list[str]:
 
 def disorders(gene: Gene, names: dict[str, str]) -> list[str]:
     """Names of the gene's disorders, the one with most phenotypes first, each once."""
-    ordered = _most_frequent_first(annotation.disorder for annotation in gene.annotations)
-    return list(_first_of_each((names[disorder], names[disorder].lower()) for disorder in ordered if disorder in names))
+    return list(_first_of_each((names[disorder], names[disorder].lower()) for disorder in disorder_ids(gene, names)))
+
+
+def disorder_ids(gene: Gene, names: dict[str, str]) -> list[str]:
+    """The gene's disorders that have a name, the one with most phenotypes first."""
+    return [disorder for disorder in _most_frequent_first(annotation.disorder for annotation in gene.annotations) if disorder in names]
 
 
 def paragraph(gene: Gene, ontology: Ontology, disorder_names: Sequence[str], mention: GeneMention) -> str:

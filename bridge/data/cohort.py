@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import anndata
@@ -15,10 +14,15 @@ import pandas as pd
 from anndata.io import read_elem
 from scipy import sparse
 
+from bridge.data.manifest import require_unchanged, signed_file
 from encoders.base import Card, Encoder, build, record
 from encoders.blocks import StoredMatrix
+from encoders.hdf5 import require_plain
 
 SPLITS = ("train", "validation", "test")
+
+#: What uns["bridge"] holds, and of which kind.
+ABOUT = {"cards": dict, "encoders": dict, "texts": list, "facts": dict, "notes": dict}
 
 #: Rows; normalisation computes in double precision, which for all rows at once would take several times the values' memory.
 NORMALISED_AT_ONCE = 1024
@@ -44,10 +48,11 @@ class Cohort:
         self.table, self.source, self.stored = table, source, stored or {}
         if "bridge" not in table.uns:
             raise ValueError(f"{source}: uns['bridge'] is missing; make a cohort of this file with: bridge data build --table {source}")
-        self.about = json.loads(str(table.uns["bridge"]))
+        self.about = _about(str(table.uns["bridge"]), source)
         self._require_columns(("split", "group", *self.texts, *self.facts))
         self._require_one_row_per_id()
         self._require_known_splits()
+        self._require_values()
         self.require_no_leak()
 
     @classmethod
@@ -92,21 +97,26 @@ class Cohort:
 
         Args:
             path: The ``.h5ad`` file.
-            stream: Leave the values of the modalities on disk; :meth:`raw` and :meth:`values` read the rows they are asked for.
+            stream: Leave the values of the modalities on disk; :meth:`raw` and :meth:`values` read the rows they are asked for. The file is
+                then not compared with its digest, which would read all of it: ``sha256sum --check`` does.
+
+        Raises:
+            ValueError: no cohort, or not the file whose digest stands beside it (``cohort.h5ad.sha256``, where there is one).
         """
         path = Path(path)
         if not path.is_file():
             raise ValueError(f"{path}: no such file; make one with: bridge data default --out {path.parent} (or bridge data build)")
-        try:
-            return cls(*_without_values(path)) if stream else cls(anndata.read_h5ad(path), str(path))
-        except (OSError, KeyError) as error:
-            raise ValueError(f"{path}: not a cohort ({str(error).splitlines()[0]}); expected an .h5ad file made with: bridge data build") from error
+        if not stream:
+            require_unchanged(path)
+        require_plain(path)
+        parts = _opened(path)  # what is wrong with a matrix is said by name, before anndata reads it
+        return cls(*parts) if stream else cls(_whole(path), str(path))
 
     def write(self, path: str | Path) -> None:
-        """Write a cohort file, whole or not at all."""
+        """Write a cohort file, whole or not at all, and its digest beside it."""
         if self.stored:
             raise ValueError(f"{self.source}: its values are on disk, so it cannot be written; read it without stream")
-        with whole_file(path) as partial:
+        with signed_file(path) as partial:
             self.table.write_h5ad(partial)  # compressed, floats take 7 % less room and rows 27 times as long to read
 
     @property
@@ -199,10 +209,55 @@ class Cohort:
         if len(repeated):
             raise ValueError(f"{self.source}: sample {str(repeated[0])!r} is in more than one row; expected every id once")
 
+    def _require_values(self) -> None:
+        """Every modality has its values, numbers that are finite or NaN; values that stay on disk are not all looked at."""
+        for modality in self.modalities:
+            if modality not in self.stored and modality not in self.table.obsm:
+                raise ValueError(f"{self.source}: obsm[{modality!r}] is missing, though uns['bridge'] has its card; make the cohort with: bridge data build")
+            values = None if modality in self.stored else np.asarray(self.table.obsm[modality])
+            if values is not None and (values.ndim != 2 or values.dtype.kind not in "biuf" or np.isinf(values).any()):
+                found = f"{values.dtype} values of shape {values.shape}, or infinite ones"
+                raise ValueError(f"{self.source}, obsm[{modality!r}]: found {found}, expected finite numbers [samples, features], NaN where missing")
+
     def _require_known_splits(self) -> None:
         unknown = [value for value in self.table.obs["split"].unique() if value not in SPLITS]
         if unknown:
             raise ValueError(f"{self.source}, field obs['split']: found {unknown[0]!r}, expected one of {', '.join(SPLITS)}")
+
+
+def _about(text: str, source: str) -> dict:
+    """What a cohort says of itself; every modality has a card and an encoder."""
+    again = "make the cohort with: bridge data build"
+    try:
+        about = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{source}, field uns['bridge']: found no JSON ({error}), expected what a cohort says of itself; {again}") from error
+    lacking = [name for name, kind in ABOUT.items() if not isinstance(about, dict) or not isinstance(about.get(name), kind)]
+    if lacking or about["cards"].keys() != about["encoders"].keys():
+        wrong = f"no {lacking[0]!r}" if lacking else f"cards of {list(about['cards'])} and encoders of {list(about['encoders'])}"
+        raise ValueError(f"{source}, field uns['bridge']: found {wrong}, expected {', '.join(ABOUT)}, a card and an encoder for each modality; {again}")
+    return about
+
+
+def _opened(path: Path) -> tuple[anndata.AnnData, str, dict[str, StoredMatrix]]:
+    try:
+        return _without_values(path)
+    except ValueError:
+        raise
+    except Exception as error:  # a damaged file reaches any error of the libraries
+        raise _not_a_cohort(path, error) from error
+
+
+def _whole(path: Path) -> anndata.AnnData:
+    try:
+        return anndata.read_h5ad(path)
+    except Exception as error:
+        raise _not_a_cohort(path, error) from error
+
+
+def _not_a_cohort(path: Path, error: Exception) -> ValueError:
+    why = next(iter(str(error).splitlines()), type(error).__name__)
+    return ValueError(f"{path}: not a cohort ({why}); expected an .h5ad file made with: bridge data build")
 
 
 def _without_values(path: Path) -> tuple[anndata.AnnData, str, dict[str, StoredMatrix]]:
@@ -211,19 +266,6 @@ def _without_values(path: Path) -> tuple[anndata.AnnData, str, dict[str, StoredM
         about = {name: read_elem(file[f"uns/{name}"]) for name in ("bridge",) if name in file.get("uns", ())}
         table, modalities = anndata.AnnData(obs=read_elem(file["obs"]), uns=about), list(file.get("obsm", ()))
     return table, str(path), {modality: StoredMatrix(path, f"obsm:{modality}") for modality in modalities}
-
-
-@contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
-    """Where to write a file that gets its name only when the block ends without an error; nothing half-written stays behind."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def fit_normalisation(values: np.ndarray, method: str = "zscore", modality: str = "values") -> dict:

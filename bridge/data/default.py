@@ -13,12 +13,13 @@ import pandas as pd
 
 from bridge.data import anatomy, clinical, sentence_vectors
 from bridge.data.attribution import MINILM, STAND_INS, acknowledgements, attribution_page, brain_provenance, gene_provenance
-from bridge.data.cohort import Cohort, split_by_group, whole_file
+from bridge.data.cohort import Cohort, split_by_group
 from bridge.data.default_maps import write_atlas, write_maps
 from bridge.data.gene_names import family, molecular_name
 from bridge.data.mention import GeneMention
 from bridge.data.releases import Releases, SourceFiles, Usable, choose, read_releases, source_files, usable_genes
 from bridge.data.sources import fetch, read_sources
+from bridge.data.whole import whole_file
 from encoders.base import load_class
 
 Embedder = Callable[[list[str]], np.ndarray]
@@ -74,7 +75,7 @@ def build_default(
         texts=("anatomy", "clinical"),
         facts={"further_organ_systems": "gene", "inheritance": "gene"},
         normalise={"gene": "zscore", "brain": "global"},
-        notes=_notes(settings, counts, release) | _alias_notes(taken, releases),
+        notes=_notes(settings, counts, release) | _alias_notes(taken, releases) | _candidate_notes(samples, releases),
     )
     write_maps(cohort, out / "maps")
     with whole_file(out / "genes.npz") as partial, partial.open("wb") as file:
@@ -88,7 +89,7 @@ def build_default(
 def describe_genes(taken: dict[str, Usable], releases: Releases) -> pd.DataFrame:
     """One row per gene: names, family, facts and texts.
 
-    ``disorders`` and ``official_name`` are evidence for a reader; they name the gene and are in no prompt.
+    ``disorders``, their ids, ``phenotypes`` and ``official_name`` are evidence for a reader and candidates of retrieval; they are in no prompt.
     """
     rows = [describe_gene(symbol, both, releases) for symbol, both in taken.items()]
     return pd.DataFrame(rows, index=pd.Index(list(taken), name="symbol", dtype=object))
@@ -104,6 +105,8 @@ def describe_gene(symbol: str, usable: Usable, releases: Releases) -> dict[str, 
         "molecular_name": molecular_name(usable.names),
         "group": family(symbol),
         "disorders": "; ".join(disorders),
+        "disorder_ids": "; ".join(clinical.disorder_ids(gene, releases.disorders)),
+        "phenotypes": "; ".join(clinical.nervous_system_features(gene, ontology)),
         # Every gene here has a phenotype of the nervous system, by the filter: naming it would say nothing.
         "further_organ_systems": "; ".join(system for system in clinical.organ_systems(gene, ontology) if system != NERVOUS_SYSTEM),
         "inheritance": "; ".join(clinical.inheritance(gene, ontology)),
@@ -131,7 +134,8 @@ def _built_alike(out: Path, settings: dict) -> Cohort | None:
     if not path.is_file():
         return None
     cohort = Cohort.read(path)
-    if cohort.about["notes"].get("settings") != settings or not Path(cohort.encoder("brain").atlas).is_file():
+    notes = cohort.about["notes"]
+    if notes.get("settings") != settings or "candidates" not in notes or not Path(cohort.encoder("brain").atlas).is_file():
         return None
     print(f"default data: {path} was built before with the same settings and is used again", flush=True)
     return cohort
@@ -162,6 +166,16 @@ def _notes(settings: dict, counts: dict[str, int], release: str) -> dict:
         "side_margin": anatomy.SIDE_MARGIN,
         "tissue_margin": anatomy.TISSUE_MARGIN,
     }
+
+
+def _candidate_notes(samples: pd.DataFrame, releases: Releases) -> dict:
+    """What a sample is, and which columns list something that others may share; see :mod:`bridge.retrieve.lists`."""
+    columns = {"phenotype": ("phenotypes", releases.ontology.names), "disorder": ("disorder_ids", releases.disorders)}
+    source, candidates = f"Human Phenotype Ontology, release {releases.ontology.release}", {}
+    for kind, (column, names) in columns.items():
+        listed = sorted({item for items in samples[column] for item in items.split("; ") if item})
+        candidates[kind] = {"column": column, "names": {item: names[item] for item in listed}, "source": source}
+    return {"samples": {"kind": "gene", "label": "official_name"}, "candidates": candidates}
 
 
 def _alias_notes(taken: dict[str, Usable], releases: Releases) -> dict:

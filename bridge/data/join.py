@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from bridge.data.spelling import EXACT, ID_RULES, NearestIds, apply_rules, loose
+from bridge.data.spelling import EXACT, ID_RULES, NearestIds, apply_rules, foreign, loose
 
 IdRule = Sequence[str] | Callable[[str], str]
 
@@ -94,6 +94,10 @@ def _keys(source: IdSource, rule: Callable[[str], str]) -> list[str]:
     ids = list(source.ids)
     if "" in ids:
         raise ValueError(f"ids of {source}: row {ids.index('') + 1} has an empty id; expected an id in every row")
+    unreadable = next((each for each in ids if not each.isprintable() or foreign(each)), None)
+    if unreadable is not None:
+        sign = foreign(unreadable) or "a sign that nobody sees"
+        raise ValueError(f"ids of {source}: {unreadable!a} holds {sign}, expected signs of one script; write the id again")
     repeated = [each for each, count in Counter(ids).items() if count > 1]
     if repeated:
         rows = [row for row, each in enumerate(ids, start=1) if each == repeated[0]]

@@ -12,8 +12,9 @@ from jaxtyping import Float
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from bridge.data.decode import decoded_by, holed
 from bridge.data.registry import resolve
-from encoders.base import Encoder, load_class
+from encoders.base import Encoder, located
 
 #: What a modality is described by.
 FIELDS = ("class_path", "init_args", "source")
@@ -34,7 +35,7 @@ def measure(modalities: dict[str, dict], trust: Sequence[str] = ()) -> dict[str,
     columns = TextColumn("{task.description}", markup=False), SpinnerColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for name, spec in modalities.items():
-            line = progress.add_task(f"{name}: reading {Path(spec['source']).name}", total=1)
+            line = progress.add_task(f"{name}: reading {located(spec['source']).name}", total=1)
             measured[name] = _measure(name, spec, trust)
             samples, features = measured[name].values.shape
             progress.update(line, completed=1, description=f"{name}: {samples} samples x {features} values from {measured[name].file}")
@@ -43,19 +44,20 @@ def measure(modalities: dict[str, dict], trust: Sequence[str] = ()) -> dict[str,
 
 def _measure(name: str, spec: dict, trust: Sequence[str]) -> Measured:
     source = Path(spec["source"])
-    if not source.exists():
-        raise ValueError(f"modality {name!r}: source {source} does not exist; expected a file or folder")
-    kind = load_class(spec["class_path"], trust)
+    where = located(source)
+    absent = [file for file in where.files if not file.exists()]
+    if absent:
+        raise ValueError(f"modality {name!r}: source {absent[0]} does not exist; expected a file or folder")
     init_args, width = resolve(spec.get("init_args", {}))
     try:
-        encoder = kind.for_source(source, **{"modality": name} | init_args)
-    except TypeError as error:
-        raise ValueError(f"modality {name!r}, init_args of {spec['class_path']}: {error}; found {sorted(init_args)}") from error
+        encoder, (ids, values) = decoded_by(spec["class_path"], {"modality": name} | init_args, source, trust=trust)
+    except ValueError as error:
+        raise ValueError(f"modality {name!r}, {error}") from error
     if encoder.modality != name:
         raise ValueError(f"modality {name!r}: its encoder says {encoder.modality!r}; expected one name, leave 'modality' out of init_args")
-    ids, values = encoder.read(source)
     _require_width(name, source, np.asarray(values), width)
-    return Measured(encoder, source.name, *_present(f"{name} ({source})", list(ids), np.asarray(values)))
+    _tell_holes(name, source, ids, holed(encoder, values))
+    return Measured(encoder, where.name, *_present(f"{name} ({source})", list(ids), np.asarray(values)))
 
 
 def _require_width(name: str, source: Path, values: np.ndarray, width: int | None) -> None:
@@ -63,6 +65,12 @@ def _require_width(name: str, source: Path, values: np.ndarray, width: int | Non
     if width is not None and values.shape[1:] != (width,):
         found = f"{source} has {values.shape[-1]} values per sample, its strategy says {width}"
         raise ValueError(f"modality {name!r}, provenance: {found}; name the strategy it was made by")
+
+
+def _tell_holes(name: str, source: Path, ids: list[str], rows: np.ndarray) -> None:
+    if rows.any():
+        found = f"{int(rows.sum())} samples lack some numbers of a vector (first {ids[int(np.argmax(rows))]!r})"
+        warnings.warn(f"{name} ({source}): {found}; such a vector counts as missing", stacklevel=4)
 
 
 def _present(label: str, ids: list[str], values: np.ndarray) -> tuple[list[str], np.ndarray]:

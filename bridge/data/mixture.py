@@ -38,6 +38,13 @@ class Mixture:
         if wrong or not any(weights.values()):
             raise ValueError(f"mixture, field weights: found {dict(weights)}, expected numbers of at least 0, one of them above it")
         self.weights = {source: weight / sum(weights.values()) for source, weight in weights.items() if weight}
+        self._known: list[Drawn] = []
+
+    def __getitem__(self, number: int) -> Drawn:
+        """One draw by its number, for a loader that asks for them one by one."""
+        if number >= len(self._known):
+            self._known = self.draws(2 * (number + 1))
+        return self._known[number]
 
     def draws(self, count: int) -> list[Drawn]:
         """The first draws."""

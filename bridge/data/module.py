@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from bridge.data.batch import Batch
 from bridge.data.blocks import Blocks, buffer_rows
 from bridge.data.cohort import Cohort
+from bridge.data.unfit import LOOKED_AT, typical_sizes, unfit
 
 
 class CohortData(lightning.LightningDataModule):
@@ -75,8 +77,19 @@ class CohortData(lightning.LightningDataModule):
         return Resumable(range(len(self.ids)), size, sampler=sampler, drop_last=True, **self._how(read))
 
     def val_dataloader(self) -> DataLoader:
-        rows = self.rows("validation")
+        rows = self._fit(self.rows("validation"))
         return DataLoader(rows, min(self.batch_size, max(1, len(rows))), **self._how(self._read))
+
+    def _fit(self, rows: list[int]) -> list[int]:
+        """Rows without those of unfit samples, which no score can be made of."""
+        typical, bad = typical_sizes(self.cohort), {}
+        for start in range(0, len(rows), LOOKED_AT):
+            part = rows[start : start + LOOKED_AT]
+            found = unfit(self.batch(part).values, typical)
+            bad |= {part[place]: reason for place, reason in found.items()}
+        for row, reason in bad.items():
+            warnings.warn(f"validation: sample {self.ids[row]!r} is left out: {reason}", stacklevel=2)
+        return [row for row in rows if row not in bad]
 
     def _read(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Normalised values of every modality."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from bridge.data.cohort import whole_file
 from bridge.data.registry import DATASETS, MODELS, OWN_FIELDS, STRATEGIES, UNKNOWN, cards_in, root_of
+from bridge.data.whole import whole_file
 from encoders.base import Card
 
 

@@ -12,10 +12,14 @@ from collections.abc import Callable, Iterable
 ID_RULES: dict[str, Callable[[str], str]] = {
     "nfkc": lambda text: unicodedata.normalize("NFKC", text),
     "strip": str.strip,
+    "ensembl-version": lambda text: re.sub(r"^(ENS[A-Z]*\d{11})\.\d+$", r"\1", text, flags=re.IGNORECASE),
     "casefold": str.casefold,
     "sub-prefix": lambda text: text.removeprefix("sub-"),
     "zero-pad": lambda text: re.sub(r"(?<![\d.])0+(?=\d)", "", text),
 }
+
+#: Scripts whose letters look like Latin ones. Small Greek letters do not, and stand in names of samples (TNFα).
+LOOKALIKE = re.compile(r"CYRILLIC .*LETTER|GREEK CAPITAL LETTER|GREEK SMALL LETTER OMICRON|CHEROKEE LETTER")
 
 #: Says that ids are joined as they are written, although a rule would join more of them.
 EXACT = "exact"
@@ -31,6 +35,13 @@ def apply_rules(names: Iterable[str], text: str) -> str:
 def loose(text: str) -> str:
     """An id under all rules: what two ids have in common that a reader would take for one."""
     return apply_rules(ID_RULES, text)
+
+
+def foreign(text: str) -> str:
+    """The name of a letter that looks Latin and is not, beside letters that are; '' where there is none."""
+    letters = [unicodedata.name(sign, "") for sign in text if not sign.isascii() and sign.isalpha()]
+    latin = any(sign.isascii() and sign.isalpha() for sign in text)
+    return next((name for name in letters if latin and LOOKALIKE.match(name)), "")
 
 
 class NearestIds:

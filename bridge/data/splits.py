@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -84,13 +84,22 @@ def given_split(values: pd.Series, file: str, column: str) -> list[str]:
 
 
 def manifest(cohort: Cohort) -> dict[str, dict]:
-    """Per split the number of samples and groups, and a hash by which two runs can tell that they used the same one."""
-    obs, entries = cohort.table.obs, {}
+    """Per split the number of samples and groups, and hashes by which two runs can tell that they used the same one.
+
+    ``drawn`` says from what: the column of the groups (null: each sample its own), the seed, and the parts asked for, or
+    the column of a split that was given.
+    """
+    notes = cohort.about["notes"]
+    obs, entries = cohort.table.obs, {"drawn": {name: notes.get(name) for name in ("group", "split", "seed", "validation", "test")}}
     for split in SPLITS:
         rows = obs[obs["split"] == split]
-        digest = hashlib.sha256("\n".join(sorted(rows.index)).encode()).hexdigest()
-        entries[split] = {"samples": len(rows), "groups": int(rows["group"].nunique()), "sha256_of_sorted_ids": digest}
+        groups = rows["group"].astype(str).unique()
+        entries[split] = {"samples": len(rows), "groups": len(groups), "sha256_of_sorted_ids": _digest(rows.index), "sha256_of_sorted_groups": _digest(groups)}
     return entries
+
+
+def _digest(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
 def twins(cohort: Cohort, modality: str, *, cosine: float = 0.999, block: int = 512) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
+
+from bridge.data.decode import decoded_frame, packed
+from encoders.base import located
 
 #: Columns a cohort writes itself; a table's own column of that name is kept under ``table_`` and its name.
 OWN_COLUMNS = ("split", "group")
@@ -50,7 +54,7 @@ class SampleTable(NamedTuple):
 
 
 def read_table(path: Path, *, id_column: str | None = None, needed: Sequence[str] = ()) -> SampleTable:
-    """Read a csv, tsv or parquet file, or the ``obs`` of an .h5ad.
+    """Read a csv, tsv or parquet file, or the ``obs`` of an .h5ad or .h5mu (``FILE.h5mu#mod/rna/obs`` of one modality); ``FILE#id=COLUMN`` names the ids.
 
     Args:
         path: The file.
@@ -61,7 +65,11 @@ def read_table(path: Path, *, id_column: str | None = None, needed: Sequence[str
     Raises:
         ValueError: the file cannot be read, has no rows, or lacks a column.
     """
-    frame = _reader(path)(path)
+    asked = located(path)
+    asked.require_choices(("id",))
+    path, id_column = asked.only(), asked.choices.get("id", id_column)
+    _reader(path, asked.key)  # what the name alone shows
+    frame = decoded_frame("bridge.data.table:read_in_child", {"path": str(path), "key": asked.key}, f"table {path}")
     frame = frame.set_axis(_names(frame, path), axis=1)
     chosen = frame.columns[0] if id_column is None else id_column
     if chosen not in frame:
@@ -73,6 +81,11 @@ def read_table(path: Path, *, id_column: str | None = None, needed: Sequence[str
     for column in needed:
         table.require(column, "texts and facts")
     return table
+
+
+def read_in_child(path: str, key: str) -> tuple[dict, dict[str, np.ndarray]]:
+    """The work of the child, see :mod:`bridge.data.decode`: the cells as the file has them."""
+    return packed(_reader(Path(path), key)(Path(path)))
 
 
 def observations(table: SampleTable | None, rows: Int[np.ndarray, " samples"], ids: Sequence[str], *, as_text: Sequence[str] = ()) -> pd.DataFrame:
@@ -93,12 +106,16 @@ def observations(table: SampleTable | None, rows: Int[np.ndarray, " samples"], i
     return pd.DataFrame(columns, index=index).rename(columns={name: f"table_{name}" for name in OWN_COLUMNS})
 
 
-def _reader(path: Path) -> Callable[[Path], pd.DataFrame]:
+def _reader(path: Path, key: str) -> Callable[[Path], pd.DataFrame]:
     if not path.is_file():
         raise ValueError(f"table {path}: no such file; expected one that ends in {', '.join(READERS)}")
     ending = next((ending for ending in READERS if path.name.lower().removesuffix(".gz").endswith(ending)), None)
     if ending is None:
         raise ValueError(f"table {path}: found suffix {path.suffix!r}, expected {', '.join(READERS)}")
+    if READERS[ending] is _read_obs:
+        return functools.partial(_read_obs, key=key if key.endswith(("obs", "var")) else "obs")  # beside a matrix of embeddings stands obs
+    if key:
+        raise ValueError(f"table {path}#{key}: found a key, but such a file is one table; leave it out, or name the column of the ids with #id=COLUMN")
     return READERS[ending]
 
 
@@ -120,16 +137,16 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
 
 
-def _read_obs(path: Path) -> pd.DataFrame:
+def _read_obs(path: Path, key: str = "obs") -> pd.DataFrame:
     import h5py
     from anndata.io import read_elem
 
     try:
         with h5py.File(path) as file:
-            frame = read_elem(file["obs"])
+            frame = read_elem(file[key])
     except (OSError, KeyError) as error:
-        raise ValueError(f"table {path}: {error}; expected an .h5ad file with obs") from error
-    name = frame.index.name or "obs_names"
+        raise ValueError(f"table {path}: {error}; expected an .h5ad or .h5mu file with {key}") from error
+    name = frame.index.name or f"{key.rpartition('/')[2]}_names"
     return frame.rename_axis(name).reset_index(names=name if name not in frame else f"index of {name}")
 
 
@@ -158,4 +175,4 @@ def _storable(column: pd.Series, *, as_text: bool) -> pd.Series:
     return column.astype(object).where(column.notna(), "").astype(str)
 
 
-READERS = {".csv": _read_delimited, ".tsv": _read_delimited, ".txt": _read_delimited, ".parquet": _read_parquet, ".h5ad": _read_obs}
+READERS = {".csv": _read_delimited, ".tsv": _read_delimited, ".txt": _read_delimited, ".parquet": _read_parquet, ".h5ad": _read_obs, ".h5mu": _read_obs}

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import Progress
 from scipy import sparse
 
-from bridge.data.cohort import whole_file
 from bridge.data.sources import default_cache
+from bridge.data.whole import whole_file
 from encoders.blocks import StoredMatrix
 
 #: Entries that are sorted at a time; each takes about 40 bytes meanwhile.

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from bridge.data.cohort import Cohort, whole_file
+from bridge.data.cohort import Cohort
+from bridge.data.whole import whole_file
 from bridge.evaluate.attribution import Attribution
 from bridge.evaluate.significance import LEVEL, attainable_p, effects, fewest_samples
 from bridge.model import SemanticBridge

@@ -13,6 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bridge.data.whole import whole_file
+
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 
@@ -26,16 +28,10 @@ def new_figure(width: float | int, height: float | int, layout: str | None = "co
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Write the PNG beside its place, then rename: a stopped run leaves the old figure or the new one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
+    """Write a PNG: a stopped run leaves the old figure or the new one."""
+    with whole_file(path) as partial:
         figure.savefig(partial, format="png", dpi=150)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    return Path(path)
 
 
 def grouped_bars(axes: Axes, groups: Mapping[str, Mapping[str, Bar]], series: list[str]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from bridge.data.cohort import Cohort
 from bridge.evaluate.audit import permutation_p
@@ -20,37 +19,11 @@ from bridge.evaluate.likelihood import answer_nll, report_examples, true_reports
 from bridge.evaluate.retrieval import retrieval_scores
 from bridge.language.questions import REPORT_ASK
 from bridge.language.subject import fact_vocabulary, region_names
-from bridge.language.textbank import TextBank
 from bridge.model import SemanticBridge
 from bridge.project.prefix import zeroed
 from bridge.project.space import JOINT
 from bridge.report.generate import generate
-
-
-def text_bank(bridge: SemanticBridge) -> TextBank:
-    """The text vectors that a bundle's shared space reads."""
-    return TextBank(bridge.language, latent=bridge.latent, **bridge.text)
-
-
-def shared_embeddings(bridge: SemanticBridge, cohort: Cohort, rows: np.ndarray, texts: Sequence[str]) -> dict[str, Float[np.ndarray, "samples dim"]]:
-    """Unit vectors of every side and text in the shared space; a row of NaN where a sample lacks it.
-
-    Raises:
-        ValueError: the bundle has no shared space.
-    """
-    if bridge.space is None:
-        raise ValueError("evaluate: this bundle has no shared space, retrieval needs one; start stage 2 from a bundle of: bridge align")
-    embedded = {}
-    with torch.inference_mode():
-        values = {modality: torch.from_numpy(cohort.values(modality)[rows]).to(bridge.llm.device) for modality in bridge.projectors}
-        for side, (vectors, present) in bridge.embed(values).items():
-            embedded[side] = _missing(vectors, present)
-        bank = text_bank(bridge)
-        for column in texts:
-            strings = cohort.text(column)
-            vectors = torch.from_numpy(bank.embed([strings[row] for row in rows])).to(bridge.llm.device)
-            embedded[column] = _missing(bridge.space.embed_text(vectors.nan_to_num(), column), torch.isfinite(vectors).all(dim=1))
-    return embedded
+from bridge.retrieve.embed import shared_embeddings
 
 
 def retrieval(bridge: SemanticBridge, cohort: Cohort, *, split: str = "test", seed: int = 0, controls: Sequence[str] = ()) -> dict[str, dict]:
@@ -188,10 +161,6 @@ def _pairs(names: list[str], modalities: set[str]) -> list[tuple[str, str]]:
     """Every pair with at least one side of modalities, and none in common."""
     pairs = [(left, right) for place, left in enumerate(names) for right in names[place + 1 :] if {left, right} & modalities]
     return [(left, right) for left, right in pairs if not set(left.split(JOINT)) & set(right.split(JOINT))]
-
-
-def _missing(vectors: Tensor, present: Tensor) -> np.ndarray:
-    return torch.where(present.unsqueeze(1), vectors, torch.nan).double().cpu().numpy()
 
 
 def sampled(rows: np.ndarray, limit: int, seed: int) -> np.ndarray:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.data.cohort import Cohort, whole_file
+from bridge.data.cohort import Cohort
+from bridge.data.whole import whole_file
 from bridge.evaluate.figures import audit_bars, retrieval_bars, shared_space
-from bridge.evaluate.held_out import prefix_use, report_facts, retrieval, shared_embeddings
+from bridge.evaluate.held_out import prefix_use, report_facts, retrieval
 from bridge.model import SemanticBridge
+from bridge.retrieve.embed import shared_embeddings
 
 #: Pairs whose baselines are also fitted on shuffled training pairs.
 CONTROLS = ("brain~clinical",)

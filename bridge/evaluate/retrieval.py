@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from bridge.retrieve.hubs import hubness
+
 CONFIDENCE = 0.95
 
 
@@ -85,8 +87,7 @@ def without_hubs(
 ) -> Float[np.ndarray, "queries candidates"]:
     """Similarity less what each candidate has with its nearest training queries, so that hubs are not near to everything.
 
-    Cross-domain similarity local scaling (Conneau et al., ICLR 2018, equation 3) on the candidates' side, with the
-    training split as the queries: no other held-out query is looked at.
+    See :func:`bridge.retrieve.hubs.hubness`.
 
     Args:
         similarity: Cosine of held-out queries and candidates.
@@ -94,8 +95,7 @@ def without_hubs(
         candidates: Unit vectors of the candidates.
         neighbours: Nearest training queries that are averaged; all where there are fewer.
     """
-    nearest = np.sort(candidates @ bank.T, axis=1)[:, -neighbours:]
-    return 2 * similarity - nearest.mean(axis=1)
+    return 2 * similarity - hubness(bank, candidates, neighbours)
 
 
 def bootstrap_interval(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from bridge.cases.read import read_cases
 from bridge.cases.split import split_cases
 from bridge.data.cohort import SPLITS, Cohort
 from bridge.data.releases import source_files
+from bridge.data.whole import whole_folder
 from bridge.instructions import answering, clinvar, counselling, entailment, genes, mentions, reasoning, relations, summaries, systems
 from bridge.instructions.dialogues import read_mts_dialog, read_question_entailment
 from bridge.instructions.facts import Facts, read_facts
@@ -274,14 +274,7 @@ def _left_out(made: Sequence[Instruction], kept: Sequence[Instruction]) -> dict[
 
 def _write(out: Path, items: Sequence[Instruction], card: dict) -> None:
     """Everything into a folder beside, which then takes the name."""
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with whole_folder(out, "an instruction set", CARD) as folder:
         for split in SPLITS:
-            write_instructions((item for item in items if item.split == split), partial / f"{split}.jsonl")
-        (partial / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            write_instructions((item for item in items if item.split == split), folder / f"{split}.jsonl")
+        (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

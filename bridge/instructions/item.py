@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
-from bridge.data.cohort import SPLITS, whole_file
+from bridge.data.cohort import SPLITS
+from bridge.data.whole import whole_file
 
 #: The six families of Me-LLaMA (arXiv:2402.12749), then those of genes, brains and cases.
 FAMILIES = (

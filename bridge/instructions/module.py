@@ -106,12 +106,10 @@ class _Drawn:
     """Numbers of the drawn instructions, for a loader that asks for them one by one."""
 
     def __init__(self, data: InstructionData):
-        self.data, self.known = data, []
+        self.data = data
 
     def __getitem__(self, number: int) -> int:
-        if number >= len(self.known):
-            self.known = self.data.mixed.mixture.draws(2 * (number + 1))
-        drawn = self.known[number]
+        drawn = self.data.mixed.mixture[number]
         return self.data.families[drawn.source][self.data.mixed.item(drawn)]
 
 

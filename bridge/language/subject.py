@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -103,26 +103,27 @@ def fact_vocabulary(cohort: Cohort) -> dict[str, tuple[str, ...]]:
 
 def subjects(cohort: Cohort, rows: Iterable[int | np.integer] | None = None) -> list[Subject]:
     """The samples in these rows, in this order; every sample when None."""
-    maps = {modality: _map_reader(cohort, modality, names) for modality, names in region_names(cohort).items()}
-    measured = {modality: np.isfinite(cohort.raw(modality)).any(axis=1) for modality in cohort.modalities}
+    chosen = [int(row) for row in (cohort.rows("all") if rows is None else rows)]
+    maps = {modality: _maps(cohort, modality, names, chosen) for modality, names in region_names(cohort).items()}
+    measured = {modality: np.isfinite(cohort.raw(modality, chosen)).any(axis=1) for modality in cohort.modalities}
     facts = {column: cohort.fact(column) for column in cohort.facts}
     texts = {column: cohort.text(column) for column in cohort.texts}
     ids = cohort.ids
     return [
         Subject(
             id=ids[row],
-            regions={modality: read(row) for modality, read in maps.items()},
+            regions={modality: every[place] for modality, every in maps.items()},
             facts={column: items[row] for column, items in facts.items()},
             fact_modality=dict(cohort.facts),
             texts={column: text[row] for column, text in texts.items()},
-            present=frozenset(modality for modality, has in measured.items() if has[row]),
+            present=frozenset(modality for modality, has in measured.items() if has[place]),
         )
-        for row in (cohort.rows("all") if rows is None else rows)
+        for place, row in enumerate(chosen)
     ]
 
 
-def _map_reader(cohort: Cohort, modality: str, names: tuple[str, ...]) -> Callable[[int], RegionValues]:
-    values, raw, units = cohort.values(modality), cohort.raw(modality), cohort.card(modality).units
+def _maps(cohort: Cohort, modality: str, names: tuple[str, ...], rows: Sequence[int]) -> list[RegionValues]:
+    values, raw, units = cohort.values(modality, rows), cohort.raw(modality, rows), cohort.card(modality).units
     if values.shape[1] != len(names):
         raise ValueError(f"{cohort.source}, obsm[{modality!r}]: found {values.shape[1]} columns, expected one for each of {len(names)} names in its card")
-    return lambda row: RegionValues(names, values[row], raw[row], units)
+    return [RegionValues(names, *pair, units) for pair in zip(values, raw, strict=True)]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from bridge.data.cohort import whole_file
+from bridge.data.whole import whole_file
 from bridge.plan.job import parsed, read_job
 from bridge.plan.rehearse import rehearse
 from bridge.plan.table import as_dict, as_text

@@ -19,6 +19,9 @@ from bridge.report.slots import Slots
 #: Tokens written so far of each answer, and its scores of the next one, to the next one.
 Choice = Callable[[Sequence[Sequence[int]], Float[Tensor, "answers vocabulary"]], list[int]]
 
+#: An answer with its first token, and the keys and values of its prompt as places of a cache.
+Begun = tuple["Answer", DynamicCache, list[int]]
+
 
 @dataclasses.dataclass
 class Answer:
@@ -67,6 +70,21 @@ def greedy(_: Sequence[Sequence[int]], scores: Float[Tensor, "answers vocabulary
     return scores.argmax(dim=-1).tolist()
 
 
+def watched(choose: Choice, each_token: Callable[[], object]) -> Choice:
+    """The same choice, with a function called before each: an error of it ends the writing.
+
+    Args:
+        choose: Chooses tokens.
+        each_token: Called as often as tokens are chosen.
+    """
+
+    def chosen(ids: Sequence[Sequence[int]], scores: Float[Tensor, "answers vocabulary"]) -> list[int]:
+        each_token()
+        return choose(ids, scores)
+
+    return chosen
+
+
 def decode(llm: nn.Module, rows: Iterable[Prompts], *, slots: int, end: int, choose: Choice = greedy) -> Iterator[Answer]:
     """Answers in the order in which they end.
 
@@ -79,11 +97,23 @@ def decode(llm: nn.Module, rows: Iterable[Prompts], *, slots: int, end: int, cho
         end: The end token.
         choose: Chooses tokens.
     """
+    yield from written_on(llm, _begun(llm, rows, choose), slots=slots, end=end, choose=choose)
+
+
+def written_on(llm: nn.Module, begun: Iterator[Begun], *, slots: int, end: int, choose: Choice = greedy) -> Iterator[Answer]:
+    """Answers that were begun, in the order in which they end.
+
+    Args:
+        llm: The LLM.
+        begun: Answers with their prompts read; the next one is asked for when a slot is free.
+        slots: Answers that are written side by side.
+        end: The end token.
+        choose: Chooses tokens.
+    """
     cache, live = Slots(base_model(llm).config.num_hidden_layers, slots), []
-    waiting = _begun(llm, rows, choose)
     while True:
-        while len(live) < slots and (begun := next(waiting, None)):
-            answer, cached, places = begun
+        while len(live) < slots and (next_one := next(begun, None)):
+            answer, cached, places = next_one
             if answer.ended(end):
                 yield answer
             else:
@@ -91,7 +121,7 @@ def decode(llm: nn.Module, rows: Iterable[Prompts], *, slots: int, end: int, cho
                 live.append(answer)
         if not live:
             return
-        _write(live, _scores(llm, cache, live), choose)
+        write_token(live, _scores(llm, cache, live), choose)
         for slot in reversed(range(len(live))):
             if live[slot].ended(end):
                 cache.release(slot)
@@ -99,13 +129,13 @@ def decode(llm: nn.Module, rows: Iterable[Prompts], *, slots: int, end: int, cho
                 yield live.pop()
 
 
-def _begun(llm: nn.Module, rows: Iterable[Prompts], choose: Choice) -> Iterator[tuple[Answer, DynamicCache, list[int]]]:
+def _begun(llm: nn.Module, rows: Iterable[Prompts], choose: Choice) -> Iterator[Begun]:
     """Each prompt with the first token of its answer, and its keys and values as places of a cache."""
     model = base_model(llm)
     for prompts in rows:
         cached, places = DynamicCache(config=model.config), prompts.places()
         states = model.model(inputs_embeds=prompts.embeds, past_key_values=cached, **prompts.segments.inputs(prompts.embeds.device)).last_hidden_state
-        _write(prompts.answers, model.lm_head(states[0, [each[-1] for each in places]]), choose)
+        write_token(prompts.answers, model.lm_head(states[0, [each[-1] for each in places]]), choose)
         yield from ((answer, cached, each) for answer, each in zip(prompts.answers, places, strict=True))
 
 
@@ -117,7 +147,7 @@ def _scores(llm: nn.Module, cache: Slots, live: Sequence[Answer]) -> Float[Tenso
     return model.lm_head(states[:, -1])
 
 
-def _write(answers: Sequence[Answer], scores: Float[Tensor, "answers vocabulary"], choose: Choice) -> None:
+def write_token(answers: Sequence[Answer], scores: Float[Tensor, "answers vocabulary"], choose: Choice) -> None:
     """One token more in each answer."""
     tokens = choose([answer.ids for answer in answers], scores)
     for answer, token, probability in zip(answers, tokens, token_probabilities(scores, tokens), strict=True):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from bridge.data.cohort import Cohort
+from bridge.data.unfit import fit_samples
 from bridge.model import SemanticBridge
 from bridge.report.verify import Reference
 from encoders.base import Tokens
@@ -15,11 +17,11 @@ NORM_FACTOR = 3.0  # how far outside the training range an input's norm may lie
 
 def training_reference(bridge: SemanticBridge, cohort: Cohort) -> dict:
     """What a bundle keeps of the training split: statistics of regions and facts, the range of input norms, and notices."""
-    norms = {}
+    norms, cohort = {}, fit_samples(cohort)
     for modality in bridge.projectors:
         values = torch.from_numpy(cohort.values(modality)[cohort.rows("train")])
         values = values[torch.isfinite(values).any(dim=1)]
-        each = _norm(bridge.encoders[modality](values.to(bridge.llm.device)))
+        each = root_mean_square(bridge.encoders[modality](values.to(bridge.llm.device)))
         norms[modality] = [float(each.min()), float(each.max())]
     return {"training": Reference.of(cohort).to_dict(), "norms": norms, "notices": [*_notices(cohort), *filter(None, [bridge.language.notice])]}
 
@@ -46,7 +48,7 @@ def require_usable(bridge: SemanticBridge, values: dict[str, Tensor]) -> None:
         if not tokens.mask.any():
             raise ValueError(f"input {modality!r}: found no value (all missing), expected at least one; leave the input out instead")
         low, high = bridge.reference["norms"][modality]
-        norm = float(_norm(tokens))
+        norm = float(root_mean_square(tokens))
         if not low / NORM_FACTOR <= norm <= high * NORM_FACTOR:
             raise ValueError(
                 f"input {modality!r}: root mean square {norm:.3g} after normalisation, expected {low / NORM_FACTOR:.3g} to {high * NORM_FACTOR:.3g} "
@@ -57,7 +59,7 @@ def require_usable(bridge: SemanticBridge, values: dict[str, Tensor]) -> None:
         raise ValueError("prefix: found zero, NaN or infinite soft tokens, expected finite ones; the bundle or the input is damaged")
 
 
-def _norm(tokens: Tokens) -> Tensor:
-    """Root mean square per sample over the tokens that are present."""
+def root_mean_square(tokens: Tokens) -> Float[Tensor, " samples"]:
+    """Of each sample, over the tokens that are present."""
     square = tokens.values.float().pow(2).mean(dim=2) * tokens.mask
     return (square.sum(dim=1) / tokens.mask.sum(dim=1).clamp(min=1)).sqrt()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from bridge.model import SemanticBridge
 from bridge.project.prefix import zeroed as zeroed_prefix
 from bridge.report.confidence import Generation, pieces
 from bridge.report.constrain import KnownNames
-from bridge.report.decode import Answer, Prompts, decode, greedy
+from bridge.report.decode import Answer, Prompts, decode, greedy, watched
 from bridge.report.reference import Reference
 
 
@@ -41,6 +40,8 @@ def generated(
     constrain: bool = False,
     known: Reference | None = None,
     show_progress: bool = False,
+    ended: Callable[[], object] = lambda: None,
+    each_token: Callable[[], object] = lambda: None,
 ) -> list[Generation]:
     """Greedy answers with the model's probability of every token, one per sample.
 
@@ -55,6 +56,8 @@ def generated(
         constrain: Write only names of regions and genes that are known.
         known: Holds the names that are known; the bundle's own training reference by default.
         show_progress: Show a bar of the answers that have ended.
+        ended: Called whenever one has ended.
+        each_token: Called before each token; an error of it ends the writing.
 
     Raises:
         ValueError: a longest answer has no token, or there is not one for each sample.
@@ -65,8 +68,9 @@ def generated(
     answers = [Answer(number, limit) for number, limit in enumerate(_limits(max_new_tokens, len(asked)))]
     with merged(bridge.llm), torch.inference_mode():
         rows = prompts(bridge, values, asked, answers, size=batch_size, zeroed=zeroed)
-        ending = decode(bridge.llm, rows, slots=batch_size, end=prompt.tokenizer.eos_token_id, choose=names or greedy)
-        deque(track(ending, "Writing", total=len(asked), disable=not show_progress), maxlen=0)  # each writes to its own answer
+        ending = decode(bridge.llm, rows, slots=batch_size, end=prompt.tokenizer.eos_token_id, choose=watched(names or greedy, each_token))
+        for _ in track(ending, "Writing", total=len(asked), disable=not show_progress):  # each writes to its own answer
+            ended()
     return [generation(prompt, answer, names) for answer in answers]
 
 

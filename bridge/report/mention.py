@@ -110,6 +110,10 @@ class Spoken:
                 return name, entity
         return None
 
+    def sides(self, concept: str, modality: str) -> tuple[str, ...]:
+        """Features of a concept that an input has, of either side."""
+        return tuple(name for (each, _), name in self.regions.get(modality, {}).items() if each == concept)
+
     def _add(self, modality: str, name: str) -> None:
         place = place_of(name)
         if is_symbol(name) and name not in ACRONYMS and place.concept not in spoken_forms().values():

@@ -62,6 +62,10 @@ class Reference:
         z = (raw - self.mean[modality][number]) / (self.spread[modality][number] or np.nan)
         return float(z) if np.isfinite(z) else None
 
+    def z_scores(self, modality: str, raw: Float[np.ndarray, " regions"]) -> Float[np.ndarray, " regions"]:
+        """The same for a whole map in the order of its names; NaN where training does not tell or the value is missing."""
+        return (raw - self.mean[modality]) / np.where(self.spread[modality] > 0, self.spread[modality], np.nan)
+
 
 def _json(values: Float[np.ndarray, " regions"]) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in values]

@@ -5,7 +5,11 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from bridge.data.typed import Typed
+from bridge.report.given import InputFile, Measured, Patient
+from bridge.retrieve.schema import Agreement, Position, Retrieved
 
 
 class Kind(enum.StrEnum):
@@ -59,13 +63,7 @@ class Verdict(enum.StrEnum):
     UNCHECKABLE = "uncheckable"
 
 
-class Model(BaseModel):
-    """Closed and immutable: an unknown field is an error, and so is NaN (unknown is None)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Evidence(Model):
+class Evidence(Typed):
     """The measured value, or the list, that a claim was checked against."""
 
     modality: str
@@ -79,7 +77,7 @@ class Evidence(Model):
     listed: tuple[str, ...] = Field((), description="Items known for the sample")
 
 
-class Claim(Model):
+class Claim(Typed):
     """One statement of the model."""
 
     entity: str = Field(
@@ -103,7 +101,7 @@ class Claim(Model):
     verdict: Verdict = Verdict.UNCHECKABLE
 
 
-class Section(Model):
+class Section(Typed):
     """Claims about one input that were not struck."""
 
     title: str
@@ -111,21 +109,60 @@ class Section(Model):
     claims: tuple[Claim, ...] = ()
 
 
-class Provenance(Model):
+class Provenance(Typed):
     """What made the report."""
 
     bundle: str = ""
+    bundle_sha256: str = Field("", description="Digest of the bundle's files")
     llm: str = Field("", description="Name and fingerprint of the base LLM")
     cards: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Modality to the card of its encoder")
+    inputs: tuple[InputFile, ...] = ()
     seed: int | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     notices: tuple[str, ...] = Field((), description="Terms and acknowledgements that travel with every report")
+    licences: tuple[str, ...] = Field((), description="Terms of what the report shows: sources of the inputs, releases that were searched, the LLM's output")
 
 
-class Report(Model):
+class Change(enum.StrEnum):
+    """What became of a claim when the inputs were changed."""
+
+    APPEARED = "appeared"
+    DISAPPEARED = "disappeared"
+    CHANGED = "changed"
+
+
+class ClaimChange(Typed):
+    """One claim before and after; of two claims about one thing, the verdict, the direction or the stated quantity differs."""
+
+    change: Change
+    before: Claim | None = Field(None, description="From the inputs as they are; None where it appeared")
+    after: Claim | None = Field(None, description="From the changed inputs; None where it disappeared")
+
+
+class Assumed(Typed):
+    """One value that a what-if replaced."""
+
+    modality: str
+    feature: str
+    z_before: float | None = Field(None, description="Standard deviations from the training mean, as measured; None where not measured")
+    z: float = Field(description="The same, as assumed")
+
+
+class WhatIf(Typed):
+    """How the report on changed inputs differs from that on the inputs as they are. The report that holds it is the one on the changed inputs."""
+
+    assumed: tuple[Assumed, ...] = ()
+    without: tuple[str, ...] = Field((), description="Inputs that were left out")
+    changes: tuple[ClaimChange, ...] = Field((), description="Claims that differ, struck ones among them; none where the report stays as it was")
+    unchanged: int = Field(0, description="Claims that are the same in both")
+    text_before: str = Field("", description="Raw generation on the inputs as they are")
+
+
+class Report(Typed):
     """A report on one sample.
 
-    ``text`` is the raw generation, kept for scoring; only claims that were not struck are the report.
+    ``text`` is the raw generation, kept for scoring; only claims that were not struck are the report. Where ``what_if``
+    is set the report is of inputs that were changed, and nothing in it may be read as measured of the sample as it is.
     """
 
     id: str
@@ -135,6 +172,12 @@ class Report(Model):
     text: str = ""
     struck: tuple[Claim, ...] = ()
     unknown: tuple[str, ...] = Field((), description="What the input does not tell")
+    measured: tuple[Measured, ...] = ()
+    agreement: tuple[Agreement, ...] = Field((), description="How the sides of the sample relate in the shared space")
+    retrieved: tuple[Retrieved, ...] = Field((), description="What literature and ontologies say of what lies near; never measured of the sample")
+    position: Position | None = None
+    patient: Patient | None = None
+    what_if: WhatIf | None = Field(None, description="Set where the inputs were changed for the question what if")
     provenance: Provenance = Provenance()
 
 

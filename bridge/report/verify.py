@@ -107,7 +107,7 @@ def _checked_level(claim: Claim, subject: Subject, reference: Reference, sheet: 
     if claim.direction is Direction.NONE and claim.claimed is None:  # said to be open
         return claim
     verdict = level_verdict(claim, facts)
-    evidence = tuple(found for fact in facts if (found := _region_evidence(fact.modality, fact.name, subject, reference)))
+    evidence = tuple(found for fact in facts if (found := region_evidence(fact.modality, fact.name, subject, reference)))
     z = facts[0].z if len(facts) == 1 else None
     return claim.model_copy(update={"verdict": verdict, "source": Source.MEASURED if evidence else claim.source, "evidence": evidence, "magnitude": z})
 
@@ -158,7 +158,7 @@ def _within(said: float, found: float, tolerance: float) -> Verdict:
 
 
 def _checked_extreme(claim: Claim, subject: Subject, reference: Reference) -> Claim:
-    evidence = _region_evidence(claim.modality, claim.entity, subject, reference)
+    evidence = region_evidence(claim.modality, claim.entity, subject, reference)
     if evidence is None:
         return claim.model_copy(update={"verdict": Verdict.NOT_IN_INPUT})
     verdict = extreme_verdict(subject.regions[claim.modality], claim.entity, claim.direction)
@@ -174,7 +174,7 @@ def extreme_verdict(regions: RegionValues, name: str, direction: Direction) -> V
 
 
 def _checked_comparison(claim: Claim, subject: Subject, reference: Reference) -> Claim:
-    evidence = tuple(_region_evidence(claim.modality, name, subject, reference) for name in (claim.entity, claim.than))
+    evidence = tuple(region_evidence(claim.modality, name, subject, reference) for name in (claim.entity, claim.than))
     if None in evidence:
         return claim.model_copy(update={"verdict": Verdict.NOT_IN_INPUT})
     regions = subject.regions[claim.modality]
@@ -183,7 +183,7 @@ def _checked_comparison(claim: Claim, subject: Subject, reference: Reference) ->
     return claim.model_copy(update={"verdict": Verdict.SUPPORTED if true else Verdict.CONTRADICTED, "source": Source.MEASURED, "evidence": evidence})
 
 
-def _region_evidence(modality: str, region: str, subject: Subject, reference: Reference) -> Evidence | None:
+def region_evidence(modality: str, region: str, subject: Subject, reference: Reference) -> Evidence | None:
     """The measured value of a region, None where the input has none."""
     regions = subject.regions.get(modality) if modality in subject.present else None
     if regions is None or region not in regions.names or (rank := regions.rank(region)) is None:

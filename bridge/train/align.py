@@ -10,17 +10,20 @@ from torch import Tensor
 
 from bridge.data.batch import Batch
 from bridge.data.cohort import Cohort
+from bridge.data.cohort_file import CohortFile
 from bridge.evaluate.retrieval import retrieval_scores
 from bridge.language.llm import LLM, add_lora, load_llm
 from bridge.language.textbank import TextBank
 from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.project.space import JOINT, SharedSpace
 from bridge.report.gate import training_reference
+from bridge.retrieve.gallery import Gallery
 from bridge.train.cards import over_all_cards
 from bridge.train.correlation import choose_share, fit_linear_part, linear_blocks
 from bridge.train.losses import Temperature, info_nce, require_pairs, sigmoid_loss
 from bridge.train.optimise import cosine_schedule, require_trained
 from bridge.train.pairs import checked_pairs, text_labels
+from bridge.train.searchable import Kept, gallery_of
 from bridge.train.stage import Stage
 from bridge.train.targets import Targets
 from bridge.train.text_side import TextSide
@@ -43,6 +46,8 @@ class Align(Stage):
         targets: ``pairs``, or ``same_text``: samples whose texts are the very same belong together, whatever their group.
         learning_rate: Peak, reached after a tenth of the steps, then cosine.
         weight_decay: Of AdamW.
+        gallery: What the bundle keeps for a sample to be compared with. ``auto``: vectors of the training samples and what they list, with ids
+            and the beginnings of their texts only where the samples are genes; ``named``: with these always; ``none``: nothing.
         bad_step_limit: Steps with a loss or gradient that is not finite that are skipped before the run stops.
         trust: Modules outside the packages whose encoder classes may load.
     """
@@ -62,6 +67,7 @@ class Align(Stage):
         targets: str = "pairs",
         learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
+        gallery: Kept = "auto",
         bad_step_limit: int = 10,
         trust: Sequence[str] = (),
     ):
@@ -73,7 +79,7 @@ class Align(Stage):
         self.pairs = checked_pairs(pairs, list(projectors), cohort.texts)  # before anything large is loaded
         self.cohort, self.side, self.loss = cohort, text or TextSide(), loss
         self.labels = text_labels(self.pairs, cohort) if targets == "same_text" else {}
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.learning_rate, self.weight_decay, self.searchable = learning_rate, weight_decay, gallery
         language = load_llm(llm or LLM())
         language.model.requires_grad_(False)
         if self.side.lora:
@@ -147,13 +153,17 @@ class Align(Stage):
 
     def on_fit_start(self) -> None:
         require_trained(self, self.temperatures, self.bridge.projectors, self.bridge.space, *([self.bridge.llm] if self.side.lora else []))
-        self.bridge.reference = training_reference(self.bridge, self.cohort)
+        self.bridge.reference, self.bridge.trained_on = training_reference(self.bridge, self.cohort), CohortFile.of(self.cohort)
         self.encode_texts()
 
     def on_train_end(self) -> None:
         """How much the linear part weighs is chosen where neither part was fitted."""
         if self.bridge.space.linear is not None:
             choose_share(self.bridge, self.cohort, self.texts)
+
+    def gallery(self, bridge: SemanticBridge) -> Gallery | None:
+        """Of the texts as they were read before training, unless an adapter has learned to read them since."""
+        return gallery_of(bridge, self.cohort, list(self.texts), None if self.side.lora else self.texts, self.searchable)
 
     def encode_texts(self) -> None:
         """Encode all texts once with the LLM as it is now, or take them from the cache; the LLM is in its place by now."""

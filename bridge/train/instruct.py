@@ -8,6 +8,7 @@ import lightning
 
 from bridge.data.batch import Batch
 from bridge.data.cohort import Cohort
+from bridge.data.cohort_file import CohortFile
 from bridge.language.llm import LLM, Lora, load_llm
 from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.report.gate import training_reference
@@ -59,6 +60,7 @@ class Instruct(AnswerStage):
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_index: int) -> Batch:
         """Put every instruction into its prompt."""
+        batch = super().on_before_batch_transfer(batch, dataloader_index)
         items = [self.trainer.datamodule.items[row] for row in batch.rows.tolist()]
         batch.opening = self.prompt.opening
         batch.turns = [[self.prompt.example(item.question, item.answer, length=self.max_tokens)] for item in items]
@@ -68,7 +70,7 @@ class Instruct(AnswerStage):
     def on_fit_start(self) -> None:
         super().on_fit_start()
         if self.cohort is not None:
-            self.bridge.reference = training_reference(self.bridge, self.cohort)
+            self.bridge.reference, self.bridge.trained_on = training_reference(self.bridge, self.cohort), CohortFile.of(self.cohort)
 
     def told(self) -> list[str]:
         """What was kept out of training, where something was."""

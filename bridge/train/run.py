@@ -9,28 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from bridge.arguments import short, tidy
-from bridge.bundle import require_replaceable
+from bridge.bundle import WEIGHTS
 from bridge.corpora.mixture import MixtureData
 from bridge.data.module import CohortData
+from bridge.data.whole import require_replaceable
 from bridge.instructions.module import InstructionData
 from bridge.language.llm import LLM, Lora
 from bridge.model import SemanticBridge
 from bridge.train.align import Align
+from bridge.train.checkpoint import CheckpointFile, Saves, interrupted_by_sigterm, newest
 from bridge.train.instruct import Instruct
+from bridge.train.log import StepLog, tabulate
 from bridge.train.pretrain import Pretrain
 from bridge.train.recompute import card_memory, recompute_where_needed
-from bridge.train.record import CHECKPOINT, CheckpointFile, clear, join_log, log_part, require_same_settings, write_settings
+from bridge.train.record import LOG, clear, require_same_settings, write_settings
 from bridge.train.stage import Stage
 from bridge.train.tune import Tune
-from bridge.train.whole import require_new
+from bridge.train.whole import CARD
 
 #: Command to the stage and to what it reads.
 STAGES: dict[str, tuple[type[Stage], type[lightning.LightningDataModule]]] = {
@@ -72,29 +73,27 @@ class StageCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         self.out = Path(self.config.out)
-        require_new(self.out) if self.config.model.get("full") else require_replaceable(self.out)
+        require_replaceable(self.out, *(("an LLM", CARD) if self.config.model.get("full") else ("a bundle", WEIGHTS)))
         self.run = self.out.with_name(f"{self.out.name}-{self.parser.prog.split()[-1]}")
-        self.settings, self.checkpoint = self.run / "config.yaml", self.run / CHECKPOINT
-        self.stopped = self.config.resume and self.checkpoint.exists()
-        if self.stopped:
+        self.settings, self.checkpoint = self.run / "config.yaml", newest(self.run) if self.config.resume else None
+        if self.checkpoint:
             require_same_settings(self.settings, self.record())
 
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
-        """Lightning's trainer with a CSV log beside any other, and a checkpoint that a stopped run goes on from."""
+        """Lightning's trainer with our log beside any other, and checkpoints that a stopped run goes on from."""
         given = self.config_init.trainer
         loggers, plugins = ([each] if each and not isinstance(each, list) else each or [] for each in (given.logger, given.plugins))
-        log = CSVLogger(self.run, name="", version=log_part(self.run, stopped=self.stopped), flush_logs_every_n_steps=10)
-        given.callbacks = [*(given.callbacks or []), *self._saved(given.enable_checkpointing)]
-        ours = {"logger": [log, *loggers], "plugins": [CheckpointFile(), *plugins], "default_root_dir": self.run, "enable_model_summary": False}
+        log = StepLog(self.run / LOG)
+        given.callbacks = [*(given.callbacks or []), *self._saves(given.enable_checkpointing, log)]
+        ours = {"logger": [log, *loggers], "plugins": [CheckpointFile(self.run), *plugins], "default_root_dir": self.run, "enable_model_summary": False}
         return super().instantiate_trainer(**ours, **kwargs)
 
     def record(self) -> str:
         """Everything this run uses, as a config."""
         return self.parser.dump(self.config, skip_none=False)
 
-    def _saved(self, wanted: bool | None) -> list[ModelCheckpoint]:
-        every = self.config.checkpoint_every
-        return [] if wanted is False else [ModelCheckpoint(self.run, filename=Path(CHECKPOINT).stem, every_n_train_steps=every, enable_version_counter=False)]
+    def _saves(self, wanted: bool | None, log: StepLog) -> list[Saves]:
+        return [] if wanted is False else [Saves(self.run, self.config.checkpoint_every, log)]
 
 
 def run_stage(stage: str, arguments: Sequence[str]) -> Path:
@@ -107,22 +106,28 @@ def run_stage(stage: str, arguments: Sequence[str]) -> Path:
     Raises:
         ValueError: an argument or a setting is not as expected, or training went wrong.
     """
+    with interrupted_by_sigterm():
+        return _run(stage, arguments)
+
+
+def _run(stage: str, arguments: Sequence[str]) -> Path:
+    """The same, from parsing to the last line."""
     cli = _parsed(stage, arguments)
     trainer: lightning.Trainer = cli.trainer
     _fit_to_card(cli)
     if trainer.is_global_zero:
-        if not cli.stopped:
+        if not cli.checkpoint:
             clear(cli.run)
         write_settings(cli.settings, cli.record())
         print("\n".join(_sizes(cli.model.bridge)), flush=True)
     try:
-        trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.checkpoint if cli.stopped else None, weights_only=True)
+        trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.checkpoint, weights_only=True)
     except SystemExit as error:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from error
     bridge = cli.model.whole()
     if trainer.is_global_zero:
         cli.model.write(bridge, cli.out, {stage: {name: float(value) for name, value in trainer.callback_metrics.items()}})
-        join_log(cli.run)
+        tabulate(cli.run / LOG)
         clear(cli.run)
         print("\n".join([*cli.model.told(), f"{stage}: wrote {cli.out}"]), flush=True)
     return cli.out

@@ -1,27 +1,32 @@
-"""What both stages share: checkpoints without the LLM, skipped bad steps, exact resumption, and sharding over cards."""
+"""What all stages share: checkpoints without the LLM, skipped bad steps, exact resumption, and sharding over cards."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from bridge.bundle import save
 from bridge.data.batch import Batch
+from bridge.data.unfit import typical_sizes
 from bridge.language.llm import fingerprint
 from bridge.model import SemanticBridge
+from bridge.retrieve.gallery import Gallery
+from bridge.train.finite import BadStep, FiniteGate, finite_gradients, say
+from bridge.train.log import StepLog
+from bridge.train.resume import random_states, set_random_states
 from bridge.train.sharding import gather, shard
 
 
 class Stage(lightning.LightningModule):
     """A training stage around a bridge.
 
-    A step whose loss or gradient is not finite changes nothing: it is skipped and counted with its samples, never
-    replaced by a loss of 0. On several cards it is skipped on all of them.
+    A step with a bad sample, or whose loss or gradient is not finite, changes nothing, neither weights nor moments nor the learning
+    rate: it is skipped and counted with its samples, never replaced by a loss of 0. On several cards it is skipped on all of them.
 
     Args:
         bad_step_limit: How many steps may be skipped before the run stops.
@@ -32,9 +37,8 @@ class Stage(lightning.LightningModule):
     def __init__(self, bad_step_limit: int = 10):
         super().__init__()
         self.strict_loading = False  # the frozen LLM is not in a checkpoint
-        self.bad_step_limit, self.bad_steps = bad_step_limit, []
-        self.step_ids, self.step_finite, self.step_tokens = [], True, 0
-        self.resumed, self.random_states = False, {}
+        self.gate, self.step_tokens = FiniteGate(bad_step_limit), 0
+        self.resumed, self.random_states, self.place = False, {}, {}
         self.scalars: frozenset[str] = frozenset()
 
     def configure_model(self) -> None:
@@ -50,7 +54,12 @@ class Stage(lightning.LightningModule):
 
     def write(self, bridge: SemanticBridge, out: Path, metrics: dict) -> None:
         """Write what was learned."""
+        bridge.gallery = self.gallery(bridge)
         save(bridge, out, metrics)
+
+    def gallery(self, bridge: SemanticBridge) -> Gallery | None:
+        """What a sample will be compared with: that of the bundle it started from, while its vectors still hold."""
+        return bridge.gallery if bridge.gallery is not None and bridge.gallery.fits(bridge) else None
 
     def told(self) -> list[str]:
         """What the run has to say at its end, line by line."""
@@ -60,8 +69,19 @@ class Stage(lightning.LightningModule):
         """Tokens of the longest step of such data, and how many of them are learned; None where the LLM is frozen or alone on the text side."""
         return None
 
+    def on_train_start(self) -> None:
+        if self.place:  # Lightning itself forgets it in runs that are counted in epochs
+            self.trainer.train_dataloader.load_state_dict(self.place)
+        if getattr(self, "cohort", None) is not None:
+            self.gate.typical = typical_sizes(self.cohort)
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_index: int) -> Batch:
+        """Samples pass the gate before anything is made of them."""
+        if self.training:
+            self.gate.take(batch)
+        return batch
+
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        self.step_ids += batch.ids
         set_random_states(self.random_states)
         self.random_states = {}
 
@@ -70,31 +90,47 @@ class Stage(lightning.LightningModule):
         all tokens of the step, however they are spread over its batches and cards (a mean of means would favour short answers).
         A batch without any token teaches nothing and spoils its step."""
         self.step_tokens += tokens
-        self.step_finite &= tokens > 0
+        self.gate.require(tokens > 0, "no token to learn")
         return total * self.trainer.accumulate_grad_batches  # by which Lightning divides
 
     def on_before_backward(self, loss: Tensor) -> None:
-        self.step_finite &= bool(torch.isfinite(loss))
+        self.gate.require(bool(torch.isfinite(loss)), "a loss that is not finite")
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Without gradients the optimiser leaves weights and moments as they are."""
         self._divide_by_tokens()
-        ids, usable = self.step_ids, self.step_finite and finite_gradients(self)
-        self.step_ids, self.step_finite, self.step_tokens = [], True, 0
-        if not self.trainer.strategy.reduce_boolean_decision(usable):
+        self.step_tokens = 0
+        if self.gate.usable and not finite_gradients(self):
+            self.gate.refuse("a gradient that is not finite", self.gate.taken)
+        bad = self.gate.close(self.global_step, usable=self.trainer.strategy.reduce_boolean_decision(self.gate.usable))
+        if bad:
             optimizer.zero_grad()
-            self._count_bad_step(ids)
+            self._report(bad)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
+        """A skipped step is none for the schedule either."""
+        if not self.gate.skipped:
+            super().lr_scheduler_step(scheduler, metric)
+
+    def log(self, name: str, value: Any, *arguments: Any, **settings: Any) -> None:
+        """Log a value; nothing of a batch with stand-ins for bad samples."""
+        if not self.training or self.gate.usable:
+            super().log(name, value, *arguments, **settings)
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         # Tied weights have two names; both must go.
         frozen = {name for name, parameter in self.named_parameters(remove_duplicate=False) if not parameter.requires_grad}
         checkpoint["state_dict"] = {name: tensor for name, tensor in checkpoint["state_dict"].items() if name not in frozen}
         checkpoint["random_states"] = random_states()
+        checkpoint["place"] = self.trainer.train_dataloader.state_dict()
+        checkpoint["bad_steps"] = [list(each) for each in self.gate.bad]
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         if "state_dict" in checkpoint:  # where the model is sharded its weights are in place already
             require_all_trained(self, checkpoint["state_dict"])
         self.resumed, self.random_states = True, checkpoint["random_states"]  # set when the first batch is here: whatever comes before may draw
+        self.place = checkpoint["place"]
+        self.gate.bad = [BadStep(*each) for each in checkpoint["bad_steps"]]
 
     def _divide_by_tokens(self) -> None:
         """Gradients stand at the mean over cards of sums over tokens."""
@@ -105,14 +141,14 @@ class Stage(lightning.LightningModule):
             if parameter.grad is not None:
                 parameter.grad /= float(tokens)
 
-    def _count_bad_step(self, ids: list[str]) -> None:
-        self.bad_steps.append(ids)
-        self.log("bad_steps", float(len(self.bad_steps)), batch_size=len(ids))
-        if len(self.bad_steps) > self.bad_step_limit:
-            raise ValueError(
-                f"{type(self).__name__.lower()}: {len(self.bad_steps)} steps whose loss or gradient is not finite, expected at most {self.bad_step_limit}; "
-                f"last samples: {', '.join(ids[:5])}; check their values, or lower the learning rate"
-            )
+    def _report(self, bad: BadStep) -> None:
+        stage = type(self).__name__.lower()
+        self.log("bad_steps", float(len(self.gate.bad)), batch_size=len(bad.ids))
+        say(stage, bad, self.gate)
+        for log in self.loggers:
+            if isinstance(log, StepLog):
+                log.write({"step": bad.step, "skipped": bad.reason, "samples": "; ".join(bad.ids)})
+        self.gate.require_few(stage)
 
 
 def require_all_trained(module: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -120,23 +156,3 @@ def require_all_trained(module: nn.Module, weights: dict[str, Tensor]) -> None:
     missing = sorted({name for name, parameter in module.named_parameters() if parameter.requires_grad} - set(weights))
     if missing:
         raise ValueError(f"checkpoint: trained weight {missing[0]!r} is missing ({len(missing)} in all); expected the checkpoint of this configuration")
-
-
-def finite_gradients(module: nn.Module) -> bool:
-    """Whether every gradient on this rank can be used."""
-    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
-    local = [gradient.to_local() if isinstance(gradient, DTensor) else gradient for gradient in gradients]
-    return not local or bool(torch.isfinite(nn.utils.get_total_norm(local)))
-
-
-def random_states() -> dict[str, Tensor]:
-    """Where torch's random generators stand, from which dropout goes on."""
-    return {"cpu": torch.get_rng_state()} | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
-
-
-def set_random_states(states: dict[str, Tensor]) -> None:
-    """Inverse of :func:`random_states`, for those that are given."""
-    if "cpu" in states:
-        torch.set_rng_state(states["cpu"].cpu())
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"].cpu())

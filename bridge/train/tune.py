@@ -14,13 +14,16 @@ from jaxtyping import Int
 from bridge.bundle import load
 from bridge.data.batch import Batch
 from bridge.data.cohort import Cohort
+from bridge.data.cohort_file import CohortFile
 from bridge.language.llm import LLM, Lora, load_llm
 from bridge.language.prompts import Prompt
 from bridge.language.questions import Asked, Question, questions_for, sample_questions, subjects
 from bridge.language.subject import Subject
 from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.report.gate import training_reference
+from bridge.retrieve.gallery import Gallery
 from bridge.train.answer import AnswerStage
+from bridge.train.searchable import Kept, gallery_of, is_divided
 
 LOOKED_AT = 64  # samples whose questions are counted for the estimate of memory
 
@@ -43,6 +46,7 @@ class Tune(AnswerStage):
         modality_dropout: Chance that a modality of a sample that has several is hidden for a step.
         questions: Questions about a sample in one step; they share its soft tokens, so a further one costs its own tokens alone.
         max_tokens: Longest question and answer; a longer one is an error.
+        gallery: Keep what a sample is compared with in the bundle, see ``bridge align --help``; there is some where there is a shared space.
         bad_step_limit: Steps with a loss or gradient that is not finite that are skipped before the run stops.
         trust: Modules outside the packages whose encoder classes may load.
     """
@@ -63,6 +67,7 @@ class Tune(AnswerStage):
         modality_dropout: float = 0.3,
         questions: int = 1,
         max_tokens: int = 512,
+        gallery: Kept = "auto",
         bad_step_limit: int = 10,
         trust: Sequence[str] = (),
     ):
@@ -75,6 +80,7 @@ class Tune(AnswerStage):
         rates = {"learning_rate": learning_rate, "projector_learning_rate": projector_learning_rate, "weight_decay": weight_decay}
         super().__init__(bridge, lora, bad_step_limit=bad_step_limit, **rates)
         self.cohort, self.max_tokens, self.modality_dropout, self.asked_at_once = cohort, max_tokens, modality_dropout, questions
+        self.searchable = gallery
         self.subjects, self.questions = subjects(cohort), questions_for(cohort, report_text)
 
     def setup(self, stage: str) -> None:
@@ -87,6 +93,7 @@ class Tune(AnswerStage):
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_index: int) -> Batch:
         """Choose what is hidden and what is asked, as a pure function of (seed, epoch, row)."""
+        batch = super().on_before_batch_transfer(batch, dataloader_index)
         epoch = self.current_epoch if self.training else 0
         batch.opening, batch.turns = self.prompt.opening, []
         for position, row in enumerate(batch.rows.tolist()):
@@ -101,7 +108,14 @@ class Tune(AnswerStage):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        self.bridge.reference = training_reference(self.bridge, self.cohort)
+        self.bridge.reference, self.bridge.trained_on = training_reference(self.bridge, self.cohort), CohortFile.of(self.cohort)
+
+    def gallery(self, bridge: SemanticBridge) -> Gallery | None:
+        """Made again, for this may be another cohort than that of stage 1; on divided weights, which cannot read texts here, stage 1's."""
+        if self.searchable == "none" or bridge.space is None:
+            return None
+        found = super().gallery(bridge)
+        return found if found and is_divided(bridge) else gallery_of(bridge, self.cohort, found and found.columns, kept=self.searchable)
 
     def row_tokens(self, data: lightning.LightningDataModule) -> tuple[int, int]:
         """Of the longest questions among the first samples."""

@@ -8,8 +8,8 @@ from scipy import stats
 
 from bridge.bundle import load
 from bridge.data.cohort import Cohort
-from bridge.evaluate.held_out import shared_embeddings
 from bridge.evaluate.retrieval import retrieval_scores
+from bridge.retrieve.embed import shared_embeddings
 from bridge.settings import quiet_libraries
 from bridge.train.run import run_stage
 from encoders.gene_table import GeneTable

@@ -76,6 +76,7 @@ def test_a_run_scores_every_method_withheld_and_given_apart(lines, record):
     assert "less 2 that cite a publication of a test case" in words["Protocol"]
     assert "2 of 3 test cases have a diagnosis that the release knows" in words["Protocol"]
     assert "phenotypes of another case" in words["Control"]
+    assert words["Imaging phenotypes with a region"] == "No case has an imaging phenotype."
     assert "against simGIC" in words["Verdict"]
     assert json.loads((record.out / "results.json").read_text())
 

@@ -7,6 +7,9 @@ TERMS = {
     "HP:0001250": ("Seizure", "HP:0000707"),
     "HP:0002069": ("Bilateral tonic-clonic seizure", "HP:0001250"),
     "HP:0001251": ("Ataxia", "HP:0000707"),
+    "HP:0012443": ("Abnormal brain morphology", "HP:0000707"),
+    "HP:0410170": ("Hippocampal atrophy", "HP:0012443"),
+    "HP:0001274": ("Agenesis of corpus callosum", "HP:0012443"),
     "HP:0000478": ("Abnormality of the eye", "HP:0000118"),
     "HP:0000518": ("Cataract", "HP:0000478"),
     "HP:0000505": ("Visual impairment", "HP:0000478"),
@@ -14,6 +17,7 @@ TERMS = {
     "HP:0000006": ("Autosomal dominant inheritance", "HP:0000005"),
 }
 SEIZURE, CLONIC, ATAXIA, CATARACT, BLIND = "HP:0001250", "HP:0002069", "HP:0001251", "HP:0000518", "HP:0000505"
+SHRUNKEN, ACALLOSAL = "HP:0410170", "HP:0001274"
 HEADER = ["database_id", "disease_name", "qualifier", "hpo_id", "reference", "evidence", "onset", "frequency", "sex", "modifier", "aspect", "biocuration"]
 ROWS = [
     ("OMIM:100001", "Alpha ataxia 1", "", ATAXIA, "PMID:1", "3/4", "P"),

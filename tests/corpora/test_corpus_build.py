@@ -117,7 +117,7 @@ def test_a_corpus_is_replaced_and_anything_else_is_not(sources, tmp_path):
     card = build_corpus({"general": sources["general"]}, tmp_path / "out", cleaning=Cleaning(threshold=0.9))
     assert list(read_card(tmp_path / "out")["domains"]) == ["general"]
     assert card["settings"]["threshold"] == 0.9
-    with pytest.raises(ValueError, match=r"general: exists and is no corpus"):
+    with pytest.raises(ValueError, match=r"general: found something that is not a corpus"):
         build_corpus(sources, tmp_path / "general")
 
 

@@ -116,9 +116,9 @@ def test_a_cohort_on_disk_is_the_one_returned_with_cards_covariates_and_settings
     assert isinstance(back.encoder("gene", TRUST), Vectors)
 
 
-def test_three_files_are_written_and_no_partial_one(files):
+def test_a_cohort_is_written_with_its_digest_split_and_list_and_nothing_partial(files):
     build_cohort(**files)
-    assert produced(files) == ["cohort.h5ad", "cohort.split.json", "cohort.unjoined.csv"]
+    assert produced(files) == ["cohort.h5ad", "cohort.h5ad.sha256", "cohort.split.json", "cohort.unjoined.csv"]
 
 
 def test_every_sample_that_did_not_join_is_listed_with_where_and_the_nearest_ids(files):
@@ -159,8 +159,11 @@ def test_groups_stay_whole_and_the_split_file_says_so(files):
     for split in SPLITS:
         ids = sorted(obs.index[obs["split"] == split])
         digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
-        assert manifest[split] == {"samples": len(ids), "groups": obs.loc[ids, "group"].nunique(), "sha256_of_sorted_ids": digest}
+        groups = sorted(set(obs.loc[ids, "group"].astype(str)))
+        of_groups = hashlib.sha256("\n".join(groups).encode()).hexdigest()
+        assert manifest[split] == {"samples": len(ids), "groups": len(groups), "sha256_of_sorted_ids": digest, "sha256_of_sorted_groups": of_groups}
         assert ids
+    assert manifest["drawn"] == {"group": "family", "split": None, "seed": 0, "validation": 0.1, "test": 0.2}
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -382,7 +385,7 @@ def test_an_encoder_with_another_modality_is_refused(files):
 
 def test_infinite_values_are_refused_by_sample(files):
     edit(files["modalities"]["gene"]["source"], lambda table: table.__setitem__("f2", ["1e60", *table["f2"][1:]]))
-    with pytest.raises(ValueError, match=r"gene .*: sample 'p0', feature 3: found an infinite value"):
+    with pytest.raises(ValueError, match=r"'gene', .*: sample 'p0', feature 3: found an infinite value"):
         build_cohort(**files)
 
 

@@ -1,5 +1,6 @@
 """The default data, on a small release and on the real one where it has been downloaded."""
 
+import json
 import re
 
 import nibabel as nib
@@ -14,6 +15,8 @@ from bridge.data.default import build_default
 from bridge.data.default_maps import render
 from bridge.data.releases import MEMBERS, choose, read_releases, source_files, usable_genes
 from bridge.data.sources import cached_paths
+from bridge.retrieve.lists import known_lists, sample_labels
+from bridge.retrieve.schema import CandidateKind
 
 
 def spelled(names):
@@ -61,6 +64,27 @@ def test_the_written_cohort_reads_back_with_texts_facts_and_cards(cohort, tmp_pa
     assert read.card("gene").normalisation["method"] == "zscore"
     assert read.card("brain").normalisation["method"] == "global"
     assert read.card("brain").space == "MNI152, mm, RAS+"
+
+
+def test_the_cohort_declares_what_its_genes_may_share(cohort):
+    assert sample_labels(cohort) == (CandidateKind.GENE, cohort.text("official_name"))
+    lists = {known.kind: known for known in known_lists(cohort)}
+    assert set(lists) == {CandidateKind.PHENOTYPE, CandidateKind.DISORDER}
+    row = cohort.ids.index("SCN1A")
+    for known in lists.values():
+        assert known.items[row]
+        assert {item for items in known.items for item in items} == set(known.names)
+        assert known.source == "Human Phenotype Ontology, release 2025-01-16"
+    assert [lists[CandidateKind.DISORDER].names[item] for item in lists[CandidateKind.DISORDER].items[row]] == cohort.text("disorders")[row].split("; ")
+
+
+def test_a_cohort_that_declares_none_is_built_again(small_files, tmp_path, capsys):
+    old = build(small_files, tmp_path, full=True)
+    old.about["notes"].pop("candidates")
+    old.table.uns["bridge"] = json.dumps(old.about)
+    old.write(tmp_path / "cohort.h5ad")
+    assert "candidates" in build(small_files, tmp_path, full=True).about["notes"]
+    assert "used again" not in capsys.readouterr().out
 
 
 def test_terms_of_use_and_the_release_stand_in_cards_notes_and_page(cohort, tmp_path):

@@ -139,7 +139,7 @@ def test_a_function_of_the_id_is_a_rule():
 
 @pytest.mark.parametrize("rule", [["lower"], ["exact", "strip"], "strip"])
 def test_an_unknown_rule_is_refused(rule):
-    with pytest.raises(ValueError, match="expected a list of nfkc, strip, casefold, sub-prefix, zero-pad, or exact alone"):
+    with pytest.raises(ValueError, match="expected a list of nfkc, strip, ensembl-version, casefold, sub-prefix, zero-pad, or exact alone"):
         join_ids([source("gene", "a")], rule)
 
 

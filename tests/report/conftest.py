@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from browser import browser, page
 from desikan_killiany import FACTS, REGIONS
 
 from bridge.language.subject import RegionValues, Subject
 from bridge.report.verify import Reference
+
+__all__ = ["browser", "page"]
 
 OWNERS = {"inheritance": "gene", "organ_systems": "gene"}
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bridge import commands
+from bridge.commands import report as commands
 from bridge.language.subject import RegionValues, Subject
 from bridge.report import write
 from bridge.report.companion import GENES, REGIONS, read_companion

@@ -88,7 +88,8 @@ def fit(tmp_path):
         quiet_libraries()
         steps = Steps()
         quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
-        trainer = lightning.Trainer(accelerator="cpu", callbacks=[steps], default_root_dir=tmp_path, **(quiet | settings))
+        callbacks = [steps, *settings.pop("callbacks", [])]
+        trainer = lightning.Trainer(accelerator="cpu", callbacks=callbacks, default_root_dir=tmp_path, **(quiet | settings))
         trainer.fit(module, data)
         return trainer, steps.losses
 

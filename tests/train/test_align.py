@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from bridge.bundle import load, save
-from bridge.evaluate.held_out import shared_embeddings
 from bridge.evaluate.retrieval import retrieval_scores
 from bridge.language.llm import LLM, Lora, load_llm
 from bridge.language.textbank import TextBank
+from bridge.retrieve.embed import shared_embeddings
 from bridge.train.align import Align, TextSide
 
 PAIRS = {"brain~anatomy": 1.0}
@@ -197,15 +197,15 @@ def test_no_pairs_and_unknown_losses_are_refused(tiny_cohort, projectors, settin
         Align(tiny_cohort, projectors, llm=LLM("no/such/llm"), **settings)
 
 
-def test_a_step_that_is_not_finite_changes_nothing_and_is_counted_with_its_samples(align, data, fit, weights):
+def test_a_step_that_is_not_finite_changes_nothing_and_is_counted_with_its_samples(align, data, fit, weights, monkeypatch):
     batches = data(16)
-    batches.values["gene"][5] = 3e38  # finite as read, infinite once it is projected
     module = align(batches.cohort)
     before = weights(module)
+    monkeypatch.setattr(module, "compare", lambda *about: torch.tensor(torch.nan, requires_grad=True))
     trainer, losses = fit(module, batches, max_epochs=3)
     assert not np.isfinite(losses).any()
-    assert [len(ids) for ids in module.bad_steps] == [16, 16, 16]
-    assert "sample-05" in module.bad_steps[0]
+    assert [len(bad.ids) for bad in module.gate.bad] == [16, 16, 16]
+    assert module.gate.bad[0].reason == "a loss that is not finite"
     assert float(trainer.callback_metrics["bad_steps"]) == 3
     assert all(torch.equal(parameter, before[name]) for name, parameter in module.named_parameters())
 
@@ -215,8 +215,8 @@ def test_good_steps_between_bad_ones_still_count(align, data, fit, weights):
     batches.values["gene"][5] = 3e38
     module = align(batches.cohort)
     before = weights(module)
-    _, losses = fit(module, batches, max_epochs=2)
-    assert np.isfinite(losses).sum() == 2 == len(module.bad_steps)
+    fit(module, batches, max_epochs=2)
+    assert [bad.ids for bad in module.gate.bad] == [["sample-05"]] * 2
     assert all(torch.isfinite(parameter).all() for parameter in module.parameters())
     assert any(not torch.equal(parameter, before[name]) for name, parameter in module.named_parameters())
 
@@ -224,5 +224,5 @@ def test_good_steps_between_bad_ones_still_count(align, data, fit, weights):
 def test_too_many_bad_steps_stop_the_run_and_name_samples(align, data, fit):
     batches = data(16)
     batches.values["gene"][5] = 3e38
-    with pytest.raises(ValueError, match=r"align: 3 steps .*not finite, expected at most 2; last samples: sample-"):
+    with pytest.raises(ValueError, match=r"align: 3 steps were skipped, expected at most 2 .*absurd size .*samples: sample-05"):
         fit(align(batches.cohort, bad_step_limit=2), batches, max_epochs=5)

@@ -150,5 +150,5 @@ def test_a_folder_that_is_no_llm_is_not_replaced(corpus, tiny_llm, tmp_path, cap
     (tmp_path / "mine" / "thesis.txt").write_text("important")
     arguments = command(corpus, tmp_path / "mine", tiny_llm(), "--model.full", "true", "--model.lora", "null")
     assert main(arguments) == 2
-    assert "no LLM of an earlier run" in capsys.readouterr().err
+    assert "found something that is not an LLM" in capsys.readouterr().err
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "important"

@@ -1,0 +1,1 @@
+"""What each command does; arguments become the command line, docstrings its help."""

@@ -1,0 +1,19 @@
+"""An answer as Markdown, with the evidence behind every statement."""
+
+from __future__ import annotations
+
+from bridge.report.answer import NOT_IN_INPUT, Answer
+from bridge.report.content import why_struck
+from bridge.report.markdown import escape, finding, measurement
+
+
+def answer_markdown(answer: Answer) -> str:
+    """The question, what the input tells, and what the model said that did not stand."""
+    blocks = [f"**{escape(answer.question)}**"]
+    if answer.not_in_input:
+        blocks.append(f"{NOT_IN_INPUT}: {escape(answer.not_in_input)}.")
+    told = [f"measured: {measurement(evidence)}" for evidence in answer.named]
+    told += [*map(finding, answer.claims), *(f"not told: {escape(part)}" for part in answer.unknown)]
+    told += [f"struck: ~~{escape(claim.statement)}~~ — {escape(why_struck(claim))}" for claim in answer.struck]
+    blocks += ["\n".join(f"- {line}" for line in told)] if told else []
+    return "\n\n".join(blocks) + "\n"
