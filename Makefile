@@ -19,7 +19,7 @@ demo: $(VENV)/installed  ## The main job on the default data; OUT=runs/demo says
 
 test: export OMP_NUM_THREADS := 1
 test: $(VENV)/installed-tests  ## All tests; PYTEST_ARGS="-k retrieval" for some of them
-	$(BIN)/python -m pytest --durations=10 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations=10 $(PYTEST_ARGS)
 
 bench: export OMP_NUM_THREADS ?= 1
 bench: $(VENV)/installed-bench  ## Every hot path beside what one would use instead; PATHS="stage_2 reports" for some. Leaves runs/bench

@@ -18,6 +18,7 @@ from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM, A
 from transformers.utils import cached_file
 
 from bridge.data.sources import default_cache, fetch
+from bridge.data.whole import shared_folder
 from bridge.language.attention import NAME as SEGMENTS
 from bridge.language.attention import segment_attention
 from bridge.language.quantise import is_quantised, nf4_settings, stored_weights

@@ -126,12 +126,16 @@ def _retrieved(found: Retrieved) -> str:
     source = escape(found.source) or "source not told"
     index = "exact search" if found.exact else "approximate search"
     title = f"Nearest {escape(found.kind.value)} to {escape(found.query)}, of {found.candidates} ({index}; {source}):"
-    return f"{title}\n\n{_table(('retrieved', 'id', 'cosine', 'probability', 'in the own list'), map(_candidate, found.items))}"
+    return f"{title}\n\n{_table(('retrieved', 'id', 'cosine', 'probability', 'before', 'in the own list'), map(_candidate, found.items))}"
+
+
+def _chance(probability: float | None) -> str:
+    return "not calibrated" if probability is None else f"{probability:.2f}"
 
 
 def _candidate(item: Candidate) -> list[str]:
     own = {True: "yes", False: "no", None: "unknown"}[item.here]
-    return [item.label or item.id, item.id, f"{item.score:.3f}", "not calibrated" if item.probability is None else f"{item.probability:.2f}", own]
+    return [item.label or item.id, item.id, f"{item.score:.3f}", _chance(item.probability), _chance(item.prior), own]
 
 
 def _disorders(report: Report) -> list[str]:

@@ -118,7 +118,7 @@ def commands(cases: list[tuple[str, signal.Signals]], folder: Path, inputs: dict
     for stage, number in cases:
         name = f"bridge {stage}, ended by {number.name}, and the same command again"
         every = 1000 if number == signal.SIGTERM else 2  # a run that is asked to end saves of itself
-        whole, run = left_alone[stage, 4, 0], new_run(folder / name, stage, inputs, accumulate=4, every=every)
+        whole, run = left_alone[stage, 4, 0], new_run(folder / name / "ended", stage, inputs, accumulate=4, every=every)
         first = command(run)
         until(run, BATCHES + 2)
         first.send_signal(number)
