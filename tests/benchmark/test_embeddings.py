@@ -75,7 +75,7 @@ def test_a_parquet_file_and_its_table_give_what_the_cohort_gives(table, bank, tm
 
 
 def test_what_a_parquet_file_needs_beside_it_is_asked_for(table, tmp_path, record):
-    write_vectors(tmp_path / "v.parquet", ["n0", "elsewhere"], np.ones((2, 4), np.float32))
+    write_vectors(tmp_path / "v.parquet", ["n0", "elsewhere"], np.arange(8, dtype=np.float32).reshape(2, 4))
     with pytest.raises(ValueError, match=r"embeddings, field table: found none, expected one beside .*v\.parquet"):
         Embeddings(embeddings=str(tmp_path / "v.parquet"), labels=["ward"]).run(record)
     with pytest.raises(ValueError, match=r"id 'elsewhere' is not in table\.csv"):

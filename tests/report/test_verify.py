@@ -158,7 +158,15 @@ def cohort():
     )
     table = anndata.AnnData(obs=obs)
     table.obsm["brain"] = values
-    table.uns["bridge"] = json.dumps({"cards": {"brain": card}, "encoders": {}, "texts": [], "facts": {"organ": "gene"}, "notes": {}})
+    table.uns["bridge"] = json.dumps(
+        {
+            "cards": {"brain": card},
+            "encoders": {"brain": {"class_path": "encoders.region_table.RegionTable", "init_args": {"names": names}}},
+            "texts": [],
+            "facts": {"organ": "gene"},
+            "notes": {},
+        }
+    )
     return Cohort(table)
 
 
