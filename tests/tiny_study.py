@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import torch
@@ -16,6 +17,8 @@ from bridge.model import SemanticBridge
 from bridge.project.identity import IdentityValue
 from bridge.project.mlp import FactorisedMLP
 from bridge.report.gate import training_reference
+from encoders.base import Encoder
+from encoders.brain_volume import BrainVolume
 from encoders.gene_table import GeneTable
 from encoders.region_table import RegionTable
 
@@ -24,7 +27,7 @@ ORGANS = ("eye", "skin", "kidney", "heart")
 SAMPLES = 32
 
 
-def make_cohort() -> Cohort:
+def make_cohort(brain_encoder: Encoder | None = None) -> Cohort:
     """32 samples of 16 groups: a gene vector and ten brain regions that share a latent cause with two texts and two fact columns.
 
     Sample 3 has no gene, sample 5 no brain, sample 7 lacks one region, sample 9 has no clinical text.
@@ -34,7 +37,8 @@ def make_cohort() -> Cohort:
     gene = cause @ random.normal(size=(3, 12)) + 0.1 * random.normal(size=(SAMPLES, 12))
     brain = 0.5 + 0.1 * (cause @ random.normal(size=(3, len(REGIONS))) + 0.1 * random.normal(size=(SAMPLES, len(REGIONS))))
     gene[3], brain[5], brain[7, 2] = np.nan, np.nan, np.nan
-    facts = {"modalities": {"gene": (_gene_encoder(), gene), "brain": (_brain_encoder(), brain)}, "facts": {"organ_systems": "gene", "inheritance": "gene"}}
+    modalities = {"gene": (_gene_encoder(), gene), "brain": (brain_encoder or _brain_encoder(), brain)}
+    facts = {"modalities": modalities, "facts": {"organ_systems": "gene", "inheritance": "gene"}}
     notes = {"stand_ins": "Made-up samples.", "acknowledgements": ["Nobody is thanked."]}
     return Cohort.assemble(_observations(cause, brain), texts=("anatomy", "clinical"), normalise={"brain": "global"}, notes=notes, source="tiny", **facts)
 
@@ -48,9 +52,22 @@ def untrained(language: LanguageModel, cohort: Cohort, projectors: dict | None =
     return bridge
 
 
-def save_bundle(folder: Path, llm: Path) -> Path:
+def image_encoder(folder: Path) -> BrainVolume:
+    """An encoder of images over an atlas of the ten regions, 20 voxels of 2 mm each, written into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    nibabel.save(image_of(np.arange(len(REGIONS)) + 1), folder / "atlas.nii.gz")
+    pd.DataFrame({"index": range(1, len(REGIONS) + 1), "name": REGIONS}).to_csv(folder / "atlas.tsv", sep="\t", index=False)
+    return BrainVolume(atlas=str(folder / "atlas.nii.gz"), labels=str(folder / "atlas.tsv"))
+
+
+def image_of(values: np.ndarray) -> nibabel.Nifti1Image:
+    """An image in which each region has its value."""
+    return nibabel.Nifti1Image(np.repeat(values, 20).reshape(len(REGIONS), 4, 5).astype(np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))
+
+
+def save_bundle(folder: Path, llm: Path, brain_encoder: Encoder | None = None) -> Path:
     """A bundle over the cohort and a checkpoint, with an adapter that nobody trained."""
-    bridge = untrained(load_llm(str(llm)), make_cohort())
+    bridge = untrained(load_llm(str(llm)), make_cohort(brain_encoder))
     torch.manual_seed(0)
     bridge.wear(add_lora(bridge.language, Lora()))
     return save(bridge, folder)

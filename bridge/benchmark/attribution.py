@@ -24,7 +24,7 @@ from bridge.evaluate.figures import brain_map
 from bridge.evaluate.gene_sets import read_gmt
 from bridge.evaluate.held_out import sampled
 from bridge.language.questions import REPORT_ASK
-from bridge.report.generate import generate
+from bridge.report.generation.generate import generate
 from encoders.base import Encoder
 
 SHOWN = 10  # sets in the table of the strongest

@@ -19,9 +19,9 @@ from bridge.benchmark.results import OURS, Record
 from bridge.benchmark.task import Task
 from bridge.evaluate.audit import wilson
 from bridge.evaluate.bootstrap import interval_of
-from bridge.report.anatomy import BOTH, place_of
-from bridge.report.mention import Spoken
-from bridge.report.parse import claims_in
+from bridge.report.claims.anatomy import BOTH, place_of
+from bridge.report.claims.mention import Spoken
+from bridge.report.claims.parse import claims_in
 from bridge.report.schema import Claim, Direction, Kind
 from bridge.report.verify import check, struck
 

@@ -25,7 +25,7 @@ from bridge.evaluate.retrieval import bootstrap_interval, paired_difference
 from bridge.language.questions import REPORT_ASK
 from bridge.language.subject import NAMED, region_names
 from bridge.model import SemanticBridge
-from bridge.report.generate import generate
+from bridge.report.generation.generate import generate
 
 ZEROED, OTHERS, CONSTANT = f"{OURS} (zeroed)", f"{OURS} (other disorders)", "constant answer"
 DIRECTION = "brain map"

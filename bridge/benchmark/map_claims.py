@@ -13,7 +13,7 @@ from bridge.benchmark.effect_maps import EffectMap
 from bridge.evaluate.audit import permutation_p
 from bridge.language import grammar
 from bridge.language.subject import RegionValues
-from bridge.report.parse import claims_in
+from bridge.report.claims.parse import claims_in
 from bridge.report.schema import Claim, Direction, Verdict
 from bridge.report.verify import extreme_verdict
 

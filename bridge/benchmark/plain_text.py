@@ -19,7 +19,7 @@ from bridge.language import grammar
 from bridge.language.questions import REPORT_ASK, Asked
 from bridge.language.subject import RegionValues, subjects
 from bridge.model import SemanticBridge
-from bridge.report.generate import generate
+from bridge.report.generation.generate import generate
 from bridge.train.record import write_settings
 from bridge.train.run import StageCLI
 from bridge.train.tune import Tune

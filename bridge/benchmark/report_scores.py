@@ -17,7 +17,7 @@ from bridge.evaluate.retrieval import bootstrap_interval
 from bridge.language import grammar
 from bridge.language.questions import ITEMS
 from bridge.language.subject import NAMED, RegionValues, fact_vocabulary, region_names, subjects
-from bridge.report.parse import claims_in
+from bridge.report.claims.parse import claims_in
 from bridge.report.schema import Direction
 
 ENDS = {grammar.HIGHEST: Direction.HIGHER, grammar.LOWEST: Direction.LOWER}

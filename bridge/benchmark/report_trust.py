@@ -16,7 +16,7 @@ from bridge.evaluate.outlier_sets import label_images, outlier_sets, projector_i
 from bridge.evaluate.outliers import MahalanobisApart, NeighboursApart, ood_table
 from bridge.language.subject import subjects
 from bridge.model import SemanticBridge
-from bridge.report.confidence import Generation, claim_confidence
+from bridge.report.generation.confidence import Generation, claim_confidence
 from bridge.report.schema import Direction, Verdict
 from bridge.report.verify import Reference, check, claims_in
 

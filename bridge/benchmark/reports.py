@@ -24,8 +24,8 @@ from bridge.evaluate.held_out import prefix_nll, sampled
 from bridge.evaluate.likelihood import answer_nll, report_examples, true_reports
 from bridge.language.questions import REPORT_ASK
 from bridge.model import SemanticBridge
-from bridge.report.confidence import Generation
-from bridge.report.generate import generated
+from bridge.report.generation.confidence import Generation
+from bridge.report.generation.generate import generated
 
 NO_STAGE_1, BLIND, PLAIN = f"{OURS} (no stage 1)", f"{OURS} (blind)", "plain text"
 

@@ -13,10 +13,10 @@ from bridge.arguments import options
 from bridge.bundle import load
 from bridge.commands.line import run_function
 from bridge.commands.sample import chosen_sample
-from bridge.report.answer import Answer
-from bridge.report.ask import Session
-from bridge.report.ask_markdown import answer_markdown
 from bridge.report.companion import read_companion
+from bridge.report.page.ask_markdown import answer_markdown
+from bridge.report.questions.answer import Answer
+from bridge.report.questions.ask import Session
 
 
 def ask(arguments: Sequence[str]) -> None:

@@ -11,15 +11,15 @@ from bridge.commands.line import run_function
 from bridge.commands.sample import Sample, chosen_sample, known_cohort
 from bridge.data.whole import whole_file
 from bridge.model import SemanticBridge
-from bridge.report.cohort_index import index_page, row_of
-from bridge.report.cohort_reports import CohortReports, Settings
+from bridge.report.cohort.cohort_index import index_page, row_of
+from bridge.report.cohort.cohort_reports import CohortReports, Settings
+from bridge.report.cohort.write_back import require_free_keys
+from bridge.report.cohort.write_back import write_back as write_back_results
 from bridge.report.companion import read_companion
 from bridge.report.render import to_html, to_json, to_markdown
 from bridge.report.schema import Report
 from bridge.report.what_if import changed_inputs, what_if_report
 from bridge.report.write import report_of_nothing, write_report
-from bridge.report.write_back import require_free_keys
-from bridge.report.write_back import write_back as write_back_results
 
 
 def report(arguments: Sequence[str]) -> None:

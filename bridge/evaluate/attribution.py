@@ -25,7 +25,7 @@ from bridge.evaluate.likelihood import report_examples, token_nll, true_reports
 from bridge.evaluate.retrieval import bootstrap_interval, ranks
 from bridge.language.subject import Subject, subjects
 from bridge.model import SemanticBridge
-from bridge.report.confidence import pieces
+from bridge.report.generation.confidence import pieces
 from bridge.report.schema import Claim, Direction
 from bridge.report.verify import Reference, check, claims_in
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from bridge.data.cohort import Cohort
 from bridge.model import SemanticBridge
 from bridge.project.prefix import Prefix, zeroed
-from bridge.report.generate import generate
+from bridge.report.generation.generate import generate
 
 NOISE_DRAWS = 4
 

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from bridge.language.subject import NAMED
-from bridge.report.lexicon import key
-from bridge.report.parse import claims_in
+from bridge.report.claims.lexicon import key
+from bridge.report.claims.parse import claims_in
 from bridge.report.schema import Claim, Direction, Verdict
 
 _ENDS = (Direction.HIGHER, Direction.LOWER)

@@ -22,7 +22,7 @@ from bridge.language.subject import fact_vocabulary, region_names
 from bridge.model import SemanticBridge
 from bridge.project.prefix import zeroed
 from bridge.project.space import JOINT
-from bridge.report.generate import generate
+from bridge.report.generation.generate import generate
 from bridge.retrieve.embed import shared_embeddings
 
 

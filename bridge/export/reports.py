@@ -11,10 +11,10 @@ from bridge.export.export import Export
 from bridge.language.questions import REPORT_ASK
 from bridge.language.subject import subjects
 from bridge.report.checked import checked_report
-from bridge.report.decode import Answer
-from bridge.report.generate import generation
+from bridge.report.cohort.report_files import kept_report, put_report
+from bridge.report.generation.decode import Answer
+from bridge.report.generation.generate import generation
 from bridge.report.render import to_markdown
-from bridge.report.report_files import kept_report, put_report
 from bridge.report.schema import Report
 
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from bridge.evaluate.likelihood import choice_log_likelihoods
 from bridge.language.llm import fingerprint, tokenizer_digest
 from bridge.model import SemanticBridge
-from bridge.report.generate import generate
+from bridge.report.generation.generate import generate
 
 
 @runtime_checkable  # annotations are checked in tests

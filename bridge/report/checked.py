@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bridge.language.subject import Subject
-from bridge.report.confidence import Generation, claim_confidence
+from bridge.report.generation.confidence import Generation, claim_confidence
 from bridge.report.reference import Reference
 from bridge.report.schema import Kind, Provenance, Report, Section
 from bridge.report.verify import check, claims_in, not_known, sections, struck

@@ -17,9 +17,9 @@ from jaxtyping import Float
 from bridge.data.gene_aliases import clear_aliases
 from bridge.data.table import NUMBER, read_table
 from bridge.language.subject import RegionValues, Subject
-from bridge.report.anatomy import place_of, spoken_forms
+from bridge.report.claims.anatomy import place_of, spoken_forms
+from bridge.report.claims.symbols import is_symbol
 from bridge.report.reference import Reference
-from bridge.report.symbols import is_symbol
 
 REGIONS, GENES = "companion regions", "companion genes"
 #: Fewest other samples with a value that give a mean and a spread.

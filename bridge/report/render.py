@@ -5,8 +5,8 @@ All three come from the one typed object; page and Markdown show only what was c
 
 from __future__ import annotations
 
-from bridge.report.html import to_html
-from bridge.report.markdown import to_markdown
+from bridge.report.page.html import to_html
+from bridge.report.page.markdown import to_markdown
 from bridge.report.schema import Report
 
 __all__ = ["to_html", "to_json", "to_markdown"]

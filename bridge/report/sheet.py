@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bridge.language.subject import RegionValues, Subject
-from bridge.report.anatomy import place_of
+from bridge.report.claims.anatomy import place_of
 from bridge.report.reference import Reference
 
 MARKED, USUAL = 2.0, 1.0

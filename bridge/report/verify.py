@@ -38,8 +38,8 @@ import numpy as np
 
 from bridge.language import grammar
 from bridge.language.subject import RegionValues, Subject
-from bridge.report.lexicon import key
-from bridge.report.parse import claims_in
+from bridge.report.claims.lexicon import key
+from bridge.report.claims.parse import claims_in
 from bridge.report.reference import Reference
 from bridge.report.schema import Claim, Direction, Evidence, Kind, Section, Source, Verdict
 from bridge.report.sheet import Fact, FactSheet, State

@@ -12,8 +12,8 @@ import numpy as np
 from bridge.data.cohort import apply_normalisation
 from bridge.language.subject import RegionValues, Subject
 from bridge.model import SemanticBridge
-from bridge.report.lexicon import key, lexicon_of
-from bridge.report.mention import Mention
+from bridge.report.claims.lexicon import key, lexicon_of
+from bridge.report.claims.mention import Mention
 from bridge.report.reference import Reference
 from bridge.report.schema import Assumed, Change, Claim, ClaimChange, Report, WhatIf
 from bridge.report.write import write_report

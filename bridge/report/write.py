@@ -20,7 +20,7 @@ from bridge.report.checked import beside_note, checked_report
 from bridge.report.companion import Companion
 from bridge.report.context import with_context
 from bridge.report.gate import require_usable
-from bridge.report.generate import generated
+from bridge.report.generation.generate import generated
 from bridge.report.given import InputFile, Patient
 from bridge.report.origin import provenance
 from bridge.report.reference import Reference

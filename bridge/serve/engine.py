@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import Field
 
 from bridge.data.typed import Typed
-from bridge.report.answer import Answer
+from bridge.report.questions.answer import Answer
 from bridge.report.schema import Report
 from bridge.serve.watch import Watch
 

@@ -12,11 +12,11 @@ from bridge.data.cohort import Cohort
 from bridge.data.decode import UPLOAD
 from bridge.language.subject import subjects
 from bridge.model import SemanticBridge
-from bridge.report.answer import Answer
-from bridge.report.ask import Session
-from bridge.report.content import NOTICE
 from bridge.report.given import InputFile
 from bridge.report.origin import cohort_inputs, input_file
+from bridge.report.page.content import NOTICE
+from bridge.report.questions.answer import Answer
+from bridge.report.questions.ask import Session
 from bridge.report.write import read_input, subject_of, write_report
 from bridge.retrieve.lists import own_candidates
 from bridge.serve.engine import About, Asked, File, Input, Written

@@ -16,7 +16,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-_SCRIPT = b64encode(hashlib.sha256(files("bridge.report").joinpath("report.js").read_bytes()).digest()).decode()
+_SCRIPT = b64encode(hashlib.sha256(files("bridge.report.page").joinpath("report.js").read_bytes()).digest()).decode()
 #: Of a report: it has an origin of its own, which holds nothing and reaches nothing, and runs no script but the report's; the
 #: page's own policy names its style besides.
 REPORT_POLICY = (

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from starlette.requests import Request
 
 from bridge.data.typed import Typed
-from bridge.report.answer import Answer
+from bridge.report.questions.answer import Answer
 from bridge.serve.engine import About
 from bridge.serve.jobs import Job, Jobs, State
 from bridge.serve.refusal import RefusedError, one_line

@@ -7,7 +7,7 @@ from bridge.benchmark.checker import DETECTION, FALSE_ALARM, Checker, outcomes, 
 from bridge.benchmark.checker_frames import FRAMES, PHRASES
 from bridge.benchmark.checker_reports import KINDS, REGIONS, make_report, reference
 from bridge.benchmark.results import Record
-from bridge.report.anatomy import place_of
+from bridge.report.claims.anatomy import place_of
 from bridge.report.sheet import FactSheet, State
 
 REPORTS = 1000

@@ -20,8 +20,8 @@ from bridge.language.merged import merged
 from bridge.language.prompts import Prompt
 from bridge.language.questions import REPORT_ASK
 from bridge.model import SemanticBridge
-from bridge.report.decode import Answer, decode
-from bridge.report.generate import prompts
+from bridge.report.generation.decode import Answer, decode
+from bridge.report.generation.generate import prompts
 
 SLOTS, TOKENS = 8, 32
 REPORTS, SHORTEST, LONGEST = 24, 4, 64  # as far apart as a map alone, and a map with a list of facts and free prose

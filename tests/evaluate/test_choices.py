@@ -7,7 +7,7 @@ from bridge.bundle import load, save
 from bridge.evaluate.likelihood import choice_log_likelihoods, token_nll
 from bridge.language.prompts import SYSTEM, WORDS_ALONE
 from bridge.model import SemanticBridge
-from bridge.report.generate import generate
+from bridge.report.generation.generate import generate
 
 QUESTIONS = ["Is the gene expressed in the thalamus?", "Which region is highest?"]
 CHOICES = [["yes", "no"], ["the left thalamus", "the right caudate nucleus", "none"]]

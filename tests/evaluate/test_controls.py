@@ -10,7 +10,7 @@ from bridge.evaluate.controls import NOISE_DRAWS, always, constant_texts, contro
 from bridge.evaluate.held_out import prefix_nll, prefix_use, report_facts
 from bridge.language.questions import REPORT_ASK
 from bridge.project.prefix import zeroed
-from bridge.report.generate import generate
+from bridge.report.generation.generate import generate
 
 ROWS, BOTH = np.arange(8), ("gene", "brain")
 

@@ -14,9 +14,9 @@ from bridge.language.prompts import Prompt
 from bridge.language.questions import REPORT_ASK
 from bridge.language.server import Server
 from bridge.language.subject import subjects
-from bridge.report.generate import generate
+from bridge.report.cohort.report_files import file_name
+from bridge.report.generation.generate import generate
 from bridge.report.render import to_markdown
-from bridge.report.report_files import file_name
 from bridge.report.schema import Report
 from bridge.report.write import write_report
 

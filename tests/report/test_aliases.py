@@ -9,8 +9,8 @@ import pytest
 
 from bridge.data.cohort import Cohort
 from bridge.language.subject import RegionValues, Subject
+from bridge.report.claims.lexicon import lexicon_of
 from bridge.report.companion import GENES, read_companion
-from bridge.report.lexicon import lexicon_of
 from bridge.report.reference import Reference
 from bridge.report.schema import Direction
 from bridge.report.verify import check, claims_in

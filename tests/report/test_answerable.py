@@ -6,7 +6,7 @@ from ask_questions import ANSWERABLE, UNANSWERABLE
 from desikan_killiany import REGIONS
 
 from bridge.language.subject import RegionValues, Subject
-from bridge.report.answerable import Scope
+from bridge.report.questions.answerable import Scope
 from bridge.report.reference import Reference
 
 FACTS = {

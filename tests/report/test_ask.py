@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from bridge.language.subject import subjects
-from bridge.report import ask
-from bridge.report.answer import Answer
-from bridge.report.ask import Session
-from bridge.report.ask_markdown import answer_markdown
 from bridge.report.checked import checked_report
-from bridge.report.confidence import Generation
-from bridge.report.generate import generate
+from bridge.report.generation.confidence import Generation
+from bridge.report.generation.generate import generate
+from bridge.report.page.ask_markdown import answer_markdown
+from bridge.report.questions import ask
+from bridge.report.questions.answer import Answer
+from bridge.report.questions.ask import Session
 from bridge.report.schema import Verdict
 from bridge.report.write import tensors
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from full_report import block_atlas
 
-from bridge.report.brain_figure import views
-from bridge.report.colours import ABSENT, Scale
-from bridge.report.outlines import UNITS, outline, partition
+from bridge.report.page.brain_figure import views
+from bridge.report.page.colours import ABSENT, Scale
+from bridge.report.page.outlines import UNITS, outline, partition
 
 
 def points(path):

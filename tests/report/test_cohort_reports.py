@@ -13,11 +13,11 @@ from scipy import sparse
 
 from bridge.commands.report import report_cohort
 from bridge.data.cohort import Cohort
-from bridge.report import cohort_reports
-from bridge.report.cohort_index import index_page, row_of
-from bridge.report.cohort_reports import CohortReports, Settings
-from bridge.report.report_files import LONGEST, file_name, kept_report
-from bridge.report.run_folder import only_process
+from bridge.report.cohort import cohort_reports
+from bridge.report.cohort.cohort_index import index_page, row_of
+from bridge.report.cohort.cohort_reports import CohortReports, Settings
+from bridge.report.cohort.report_files import LONGEST, file_name, kept_report
+from bridge.report.cohort.run_folder import only_process
 from bridge.report.write import write_report
 
 SHORT = Settings("markdown", 12)
@@ -214,7 +214,7 @@ def test_the_copy_is_never_the_cohort_itself_and_may_be_left_out(finished):
 
 def test_samples_with_a_shared_space_get_their_vectors(finished, bridge, tiny_cohort, monkeypatch):
     from bridge.project.space import SharedSpace
-    from bridge.report.write_back import shared_vectors
+    from bridge.report.cohort.write_back import shared_vectors
 
     bridge.space = SharedSpace(list(bridge.projectors), 32, 64, dim=8).eval()
     vectors = shared_vectors(bridge, tiny_cohort, ["sample-00", "sample-03"], bridge.projectors)

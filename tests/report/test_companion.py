@@ -9,7 +9,7 @@ from bridge.commands import report as commands
 from bridge.language.subject import RegionValues, Subject
 from bridge.report import write
 from bridge.report.companion import GENES, REGIONS, read_companion
-from bridge.report.confidence import Generation
+from bridge.report.generation.confidence import Generation
 from bridge.report.reference import Reference
 from bridge.report.schema import Report
 from bridge.report.verify import check, claims_in

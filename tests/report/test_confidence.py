@@ -7,11 +7,11 @@ from tiny_checkpoints import FORMS, tiny_tokenizer
 
 from bridge.data.batch import IGNORE, Turn
 from bridge.language.prompts import Prompt
-from bridge.report import decode
-from bridge.report import generate as generate_module
-from bridge.report.confidence import Generation, claim_confidence, pieces, token_probabilities
-from bridge.report.decode import greedy
-from bridge.report.generate import generate, generated
+from bridge.report.generation import decode
+from bridge.report.generation import generate as generate_module
+from bridge.report.generation.confidence import Generation, claim_confidence, pieces, token_probabilities
+from bridge.report.generation.decode import greedy
+from bridge.report.generation.generate import generate, generated
 from bridge.report.schema import Claim
 
 ROWS = [0, 3, 5, 7]

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_checkpoints import FORMS, tiny_tokenizer
 
-from bridge.report.constrain import KnownNames, NamesOnly
-from bridge.report.generate import generated
-from bridge.report.parse import claims_in
+from bridge.report.claims.parse import claims_in
+from bridge.report.generation.constrain import KnownNames, NamesOnly
+from bridge.report.generation.generate import generated
 from bridge.report.schema import Direction, Kind
 from bridge.report.write import write_report
 

@@ -13,10 +13,10 @@ from bridge.language.attention import ALONE, Segments
 from bridge.language.llm import LLM, Lora, add_lora, base_model, load_llm, wearing
 from bridge.language.merged import merged
 from bridge.language.prompts import Prompt
-from bridge.report.constrain import KnownNames
-from bridge.report.decode import Answer, Prompts, decode, greedy
-from bridge.report.generate import generated, prompts
-from bridge.report.slots import Slots
+from bridge.report.generation.constrain import KnownNames
+from bridge.report.generation.decode import Answer, Prompts, decode, greedy
+from bridge.report.generation.generate import generated, prompts
+from bridge.report.generation.slots import Slots
 
 TIE = 1e-4
 COUNT = 10

@@ -5,9 +5,10 @@ import pytest
 from independent_check import Counted, Raw, check_printed, check_text, of_folder, standing_lines
 
 from bridge.language.subject import subjects
-from bridge.report import cohort_reports, write
-from bridge.report.cohort_reports import CohortReports, Settings
-from bridge.report.confidence import Generation
+from bridge.report import write
+from bridge.report.cohort import cohort_reports
+from bridge.report.cohort.cohort_reports import CohortReports, Settings
+from bridge.report.generation.confidence import Generation
 from bridge.report.render import to_html, to_markdown
 from bridge.report.write import write_report
 

@@ -3,7 +3,7 @@
 import pytest
 from desikan_killiany import FACTS, REGIONS
 
-from bridge.report.parse import claims_in
+from bridge.report.claims.parse import claims_in
 from bridge.report.schema import Direction, Kind, Verdict
 
 MAPS = {"brain": REGIONS, "expression": ("FOXP2", "SCN1A", "SET", "REST", "CAT", "C9orf72", "SNCA")}

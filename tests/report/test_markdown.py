@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bridge.report.content import NOTICE
-from bridge.report.markdown import escape
+from bridge.report.page.content import NOTICE
+from bridge.report.page.markdown import escape
 from bridge.report.render import to_json, to_markdown
 from bridge.report.schema import Claim, Direction, Provenance, Report
 from bridge.report.verify import check, claims_in, not_known, sections, struck

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from full_report import NAMES, OTHERS, PAYLOADS, REPORT, block_atlas, with_text
 
-from bridge.report.plain import plain
+from bridge.report.page.plain import plain
 from bridge.report.render import to_html
 
 #: Attributes that say something in words.

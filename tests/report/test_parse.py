@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.language import grammar
-from bridge.report.parse import claims_in
+from bridge.report.claims.parse import claims_in
 from bridge.report.schema import Direction, Verdict
 
 ATLAS = {"brain": REGIONS}

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from full_report import BRAIN, NAMES, REPORT, block_atlas
 
-from bridge.report import content, schema
+from bridge.report import schema
+from bridge.report.page import content
 from bridge.report.render import to_html, to_markdown
 from bridge.report.schema import Report, report_schema
 

@@ -5,7 +5,7 @@ import pytest
 
 from bridge.language.subject import subjects
 from bridge.report import write
-from bridge.report.confidence import Generation
+from bridge.report.generation.confidence import Generation
 from bridge.report.reference import Reference
 from bridge.report.render import to_html, to_json, to_markdown
 from bridge.report.schema import Change, Claim, Direction, Kind, Report, Verdict

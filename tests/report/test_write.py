@@ -9,9 +9,9 @@ from bridge.language.packing import embedded
 from bridge.language.prompts import Prompt
 from bridge.language.subject import subjects
 from bridge.report import write
-from bridge.report.confidence import Generation
 from bridge.report.gate import require_usable
-from bridge.report.generate import generate
+from bridge.report.generation.confidence import Generation
+from bridge.report.generation.generate import generate
 from bridge.report.render import to_json, to_markdown
 from bridge.report.schema import Report, Verdict
 from bridge.report.write import read_input, subject_of, write_report
@@ -48,7 +48,7 @@ def asked(bridge, monkeypatch):
         texts.append(bridge.language.tokenizer.decode([number for place, number in enumerate(row.ids) if place not in row.soft]))
         return embedded(row, table, soft)
 
-    monkeypatch.setattr("bridge.report.generate.embedded", watched)
+    monkeypatch.setattr("bridge.report.generation.generate.embedded", watched)
     return texts
 
 
@@ -223,7 +223,7 @@ def test_the_size_of_the_batch_does_not_change_the_reports(bridge, tiny_cohort):
 
 def test_a_zeroed_prefix_reaches_the_model_in_the_audit_and_is_the_same_for_every_input(bridge, tiny_cohort, monkeypatch):
     seen = []
-    monkeypatch.setattr("bridge.report.generate.embedded", lambda row, table, soft: seen.append(soft) or embedded(row, table, soft))
+    monkeypatch.setattr("bridge.report.generation.generate.embedded", lambda row, table, soft: seen.append(soft) or embedded(row, table, soft))
     for row in (0, 1):
         values = {modality: torch.from_numpy(tiny_cohort.values(modality)[row : row + 1]) for modality in tiny_cohort.modalities}
         seen.clear()

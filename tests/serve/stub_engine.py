@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from bridge.report.answer import Answer
 from bridge.report.given import InputFile, Measured
+from bridge.report.questions.answer import Answer
 from bridge.report.schema import Claim, Direction, Evidence, Kind, Provenance, Report, Section, Source, Verdict
 from bridge.serve.engine import About, Asked, Input
 from bridge.serve.forms import written

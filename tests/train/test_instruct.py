@@ -10,7 +10,7 @@ from bridge.data.cohort import Cohort
 from bridge.instructions.item import Instruction, read_instructions, write_instructions
 from bridge.instructions.module import InstructionData
 from bridge.language.llm import LLM, Lora
-from bridge.report.generate import generate
+from bridge.report.generation.generate import generate
 from bridge.train.instruct import Instruct
 
 FAMILIES = ("question answering", "inference", "report")

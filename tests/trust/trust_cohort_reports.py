@@ -20,7 +20,7 @@ from bridge.language.llm import load_llm
 from bridge.model import SemanticBridge
 from bridge.project.identity import IdentityValue
 from bridge.project.mlp import FactorisedMLP
-from bridge.report.cohort_reports import CohortReports, Settings
+from bridge.report.cohort.cohort_reports import CohortReports, Settings
 from bridge.report.gate import training_reference
 from bridge.settings import quiet_libraries
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anndata
+import nibabel
 import numpy as np
 import pandas as pd
 import torch
 from figure import Figure
 from injections import INJECTIONS
 from tiny_checkpoints import save_checkpoint
-from tiny_study import REGIONS, make_cohort, save_bundle
+from tiny_study import REGIONS, image_encoder, image_of, make_cohort, save_bundle
 
 from bridge.__main__ import main
 
@@ -27,10 +28,11 @@ WIDTH = 12
 def figures(fast: bool, folder: Path) -> list[Figure]:
     """Payloads by field, and how many of them changed a token."""
     llm = save_checkpoint(folder / "llm", "chatml")
-    bundle = save_bundle(folder / "bundle", llm)
+    of_tables = save_bundle(folder / "of_tables", llm)
+    of_images = save_bundle(folder / "of_images", llm, image_encoder(folder / "atlas"))
     payloads, found = INJECTIONS[:: 20 if fast else 1], []
     for number, (name, plant) in enumerate(FIELDS.items()):
-        place = folder / str(number)
+        place, bundle = folder / str(number), of_images if plant == _image_header else of_tables
         expected = _tokens(bundle, plant(place / "plain", "plain"))
         if expected is None:
             raise ValueError(f"{name}: the input without a payload was refused")
@@ -115,6 +117,18 @@ def _file_name(folder: Path, payload: str) -> str:
     return f"--gene {shlex.quote(str(folder / f'{name}.h5ad'))}"
 
 
+def _image_header(folder: Path, payload: str) -> str:
+    """An image whose free header fields, comment extension and JSON sidecar hold the payload."""
+    folder.mkdir(parents=True)
+    image = image_of(0.5 + 0.1 * np.random.default_rng(0).normal(size=len(REGIONS)))
+    for field in ("descrip", "aux_file", "intent_name", "db_name"):
+        image.header[field] = payload.encode()[: image.header[field].dtype.itemsize]
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", payload.encode()))
+    nibabel.save(image, folder / "person.nii.gz")
+    (folder / "person.json").write_text(json.dumps({"Name": payload, "SeriesDescription": payload}))
+    return f"--brain {folder}/person.nii.gz"
+
+
 def _cohort_fields(folder: Path, payload: str) -> str:
     """A cohort whose texts, facts, notes and cards hold the payload; its measurements are as they were."""
     folder.mkdir(parents=True)
@@ -137,5 +151,6 @@ FIELDS: dict[str, Callable[[Path, str], str]] = {
     "names of columns": _columns,
     "the name of the id column": _free_column,
     "the name of a file": _file_name,
+    "the header, extension and sidecar of an image": _image_header,
     "texts, facts, notes and cards of a cohort": _cohort_fields,
 }

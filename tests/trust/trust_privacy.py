@@ -33,8 +33,9 @@ def figures(fast: bool, folder: Path) -> list[Figure]:
     study = _study(places["study"], canaries, random)
     llm = save_checkpoint(folder / "llm", "chatml")
     checkpoints: list[bytes] = []
+    commands = _commands(study, places["out"], llm)
     with _elsewhere(places), _kept(checkpoints), _captured(folder / "said.txt"):
-        failed = [line for line in _commands(study, places["out"], llm) if _run(line)]
+        failed = [line for line in commands if _run(line)]
     left = {
         "what the commands print, errors among it": [folder / "said.txt"],
         "temporary folders": _files(places["temporary"]),
@@ -42,9 +43,7 @@ def figures(fast: bool, folder: Path) -> list[Figure]:
         "logs and settings of the runs": [path for run in places["out"].glob("*-*") for path in _files(run)],
         "bundles": [path for name in ("aligned", "bundle") for path in _files(places["out"] / name)],
     }
-    found = [
-        Figure("commands that ended as they should, two errors among them", len(_commands(study, places["out"], llm)) - len(failed), 8, SEED, "; ".join(failed))
-    ]
+    found = [Figure("commands that ended as they should, two errors among them", len(commands) - len(failed), len(commands), SEED, "; ".join(failed))]
     for name, paths in left.items():
         hits = [f"{canary} in {path.name}" for path in paths for canary in _hits(path.read_bytes(), canaries)]
         found.append(Figure(f"25 canaries: hits in {name}", len(hits), 0, SEED, "; ".join(hits[:3])))
@@ -76,6 +75,7 @@ def _study(folder: Path, canaries: list[str], random: np.random.Generator) -> di
         for field, canary in zip(("descrip", "aux_file", "intent_name", "db_name"), canaries[16:20], strict=True):
             image.header[field] = canary[: image.header[field].dtype.itemsize]
         nibabel.save(image, folder / "maps" / f"{name}.nii.gz")
+    (folder / "corpus.yaml").write_text(f"clinical: [{{format: csv, path: {folder}/people.csv, text_column: summary, identifiers: ignore}}]\n")
     (folder / "note.txt").write_text(" ".join(canaries[20:]) + " has had two seizures.")
     return {"folder": folder, "sample": ids[0]}
 

@@ -8,16 +8,16 @@ import numpy as np
 
 from bridge.language.subject import Subject
 from bridge.model import SemanticBridge
-from bridge.report.answer import Answer
-from bridge.report.answerable import Asked, Scope
 from bridge.report.checked import checked_report
 from bridge.report.companion import Companion
-from bridge.report.decode import greedy, watched
 from bridge.report.gate import require_usable
-from bridge.report.generate import generation
+from bridge.report.generation.decode import greedy, watched
+from bridge.report.generation.generate import generation
+from bridge.report.generation.prefix_cache import PrefixCache
 from bridge.report.given import InputFile
 from bridge.report.origin import provenance
-from bridge.report.prefix_cache import PrefixCache
+from bridge.report.questions.answer import Answer
+from bridge.report.questions.answerable import Asked, Scope
 from bridge.report.reference import Reference
 from bridge.report.schema import Claim, Direction, Evidence, Kind, Report, Source, Verdict
 from bridge.report.verify import region_evidence

@@ -17,9 +17,9 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from bridge.language import grammar
-from bridge.report.anatomy import spoken_forms
-from bridge.report.lexicon import MARK, MARKS, key, lexicon_of
-from bridge.report.symbols import ACRONYMS, NOT_GENES, SYMBOL, SYMBOL_WORD
+from bridge.report.claims.anatomy import spoken_forms
+from bridge.report.claims.lexicon import MARK, MARKS, key, lexicon_of
+from bridge.report.claims.symbols import ACRONYMS, NOT_GENES, SYMBOL, SYMBOL_WORD
 
 _CLAUSE = re.compile(r"[.!?](?=\s|$)|;|\n")
 _KEYWORD = re.compile(rf"(?<![\w-])(?:{grammar.HIGHEST}|{grammar.LOWEST})(?![\w-])", re.IGNORECASE)

@@ -17,10 +17,10 @@ import numpy as np
 
 from bridge.language import grammar
 from bridge.language.subject import Subject
-from bridge.report.level_words import CUE
-from bridge.report.lexicon import MARK, Lexicon, key, lexicon_of
-from bridge.report.mention import Mention
-from bridge.report.question_words import COURSE, GENERAL, IDENTITY, PLACES, WHOLE, WORD
+from bridge.report.claims.level_words import CUE
+from bridge.report.claims.lexicon import MARK, Lexicon, key, lexicon_of
+from bridge.report.claims.mention import Mention
+from bridge.report.questions.question_words import COURSE, GENERAL, IDENTITY, PLACES, WHOLE, WORD
 from bridge.report.reference import Reference
 
 _STEM = 5  # letters in which two forms of a long word agree

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.report.answer import NOT_IN_INPUT, Answer
-from bridge.report.content import why_struck
-from bridge.report.markdown import escape, finding, measurement
+from bridge.report.page.content import why_struck
+from bridge.report.page.markdown import escape, finding, measurement
+from bridge.report.questions.answer import NOT_IN_INPUT, Answer
 
 
 def answer_markdown(answer: Answer) -> str:

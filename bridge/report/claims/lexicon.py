@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.language import grammar
-from bridge.report.mention import Spoken
+from bridge.report.claims.mention import Spoken
 
 # Private-use characters, taken out of the text first: a generated text cannot forge a mark.
 MARKS = "\ue000", "\ue001"

@@ -11,8 +11,8 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from bridge.report.anatomy import BOTH, HEADS, SIDES, place_of, spoken_forms
-from bridge.report.symbols import ACRONYMS, ALIASES, NOT_GENES, STOP, SYMBOL, SYMBOL_WORD, is_symbol, says_gene
+from bridge.report.claims.anatomy import BOTH, HEADS, SIDES, place_of, spoken_forms
+from bridge.report.claims.symbols import ACRONYMS, ALIASES, NOT_GENES, STOP, SYMBOL, SYMBOL_WORD, is_symbol, says_gene
 
 _WORD = re.compile(r"[^\W_]+(?:['’]s)?")
 _ONE_SIDE = r"left|right|lh|rh|lt|rt|(?-i:[LR])\b\.?"

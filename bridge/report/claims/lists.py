@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bridge.report import negation
-from bridge.report.lexicon import MARK
-from bridge.report.negation import Polarity
+from bridge.report.claims import negation
+from bridge.report.claims.lexicon import MARK
+from bridge.report.claims.negation import Polarity
 
 _PIECE = re.compile(r",|/|&|\b(?:and|or|as well as|plus|with)\b|(?=\b(?:rather than|instead of|as opposed to|other than|apart from|except)\b)", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_][\w'’-]*")

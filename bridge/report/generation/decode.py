@@ -13,8 +13,8 @@ from transformers import DynamicCache
 
 from bridge.language.attention import Segments
 from bridge.language.llm import base_model
-from bridge.report.confidence import token_probabilities
-from bridge.report.slots import Slots
+from bridge.report.generation.confidence import token_probabilities
+from bridge.report.generation.slots import Slots
 
 #: Tokens written so far of each answer, and its scores of the next one, to the next one.
 Choice = Callable[[Sequence[Sequence[int]], Float[Tensor, "answers vocabulary"]], list[int]]

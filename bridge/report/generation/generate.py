@@ -17,9 +17,9 @@ from bridge.language.packing import Row, embedded
 from bridge.language.prompts import Prompt
 from bridge.model import SemanticBridge
 from bridge.project.prefix import zeroed as zeroed_prefix
-from bridge.report.confidence import Generation, pieces
-from bridge.report.constrain import KnownNames
-from bridge.report.decode import Answer, Prompts, decode, greedy, watched
+from bridge.report.generation.confidence import Generation, pieces
+from bridge.report.generation.constrain import KnownNames
+from bridge.report.generation.decode import Answer, Prompts, decode, greedy, watched
 from bridge.report.reference import Reference
 
 

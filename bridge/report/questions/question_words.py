@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bridge.report.level_words import PRIOR
+from bridge.report.claims.level_words import PRIOR
 
 #: A question about the course of things: an input is one examination.
 COURSE = re.compile(

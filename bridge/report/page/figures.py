@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bridge.report.brain_figure import View, views
-from bridge.report.colours import Scale
-from bridge.report.content import Findings
 from bridge.report.given import Measured
+from bridge.report.page.brain_figure import View, views
+from bridge.report.page.colours import Scale
+from bridge.report.page.content import Findings
 from bridge.retrieve.schema import Point, Position
 from encoders.region_map import Atlas
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from scipy import ndimage
 
-from bridge.report.outlines import UNITS, outline, partition
+from bridge.report.page.outlines import UNITS, outline, partition
 from encoders.region_map import Atlas
 
 #: Slices of each direction, and the edge of a voxel that is fine enough for a figure, mm.

@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from bridge.language import grammar
-from bridge.report import negation
-from bridge.report.level import Level, before_prior, levels_in
-from bridge.report.lexicon import MARK, Lexicon, key, lexicon_of
-from bridge.report.lists import WORD, Item, ListReader, under
-from bridge.report.mention import Mention
-from bridge.report.negation import Polarity
+from bridge.report.claims import negation
+from bridge.report.claims.level import Level, before_prior, levels_in
+from bridge.report.claims.lexicon import MARK, Lexicon, key, lexicon_of
+from bridge.report.claims.lists import WORD, Item, ListReader, under
+from bridge.report.claims.mention import Mention
+from bridge.report.claims.negation import Polarity
 from bridge.report.schema import Claim, Direction, Kind, Verdict
 
 _CLAUSE = re.compile(r"[.!?](?=\s|$)|;|\n")

@@ -1,6 +1,6 @@
 """A report as one HTML page that stands alone: nothing outside it is loaded, and it may be read without scripts.
 
-All text goes through :func:`bridge.report.plain.plain` and Jinja2's escaping; drawings are made of numbers only. A policy
+All text goes through :func:`bridge.report.page.plain.plain` and Jinja2's escaping; drawings are made of numbers only. A policy
 in the page itself (Content-Security-Policy) lets only this page's own style and script act, by their digests.
 """
 
@@ -16,9 +16,9 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from bridge.report import content, what_if_told
-from bridge.report.figures import Marks, atlas_of, brain_map, feature_table, plane
-from bridge.report.plain import plain
+from bridge.report.page import content, what_if_told
+from bridge.report.page.figures import Marks, atlas_of, brain_map, feature_table, plane
+from bridge.report.page.plain import plain
 from bridge.report.schema import Report
 from encoders.region_map import Atlas
 

@@ -12,8 +12,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from bridge.report import negation
-from bridge.report.level_words import (
+from bridge.report.claims import negation
+from bridge.report.claims.level_words import (
     BOUND,
     BREAK,
     CUE,
@@ -28,7 +28,7 @@ from bridge.report.level_words import (
     Quantity,
     quantity_of,
 )
-from bridge.report.mention import Mention
+from bridge.report.claims.mention import Mention
 from bridge.report.schema import Direction
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from bridge.report import content, what_if_told
-from bridge.report.content import Findings
 from bridge.report.given import Measured, Patient, RankedDisorder
-from bridge.report.plain import plain
+from bridge.report.page import content, what_if_told
+from bridge.report.page.content import Findings
+from bridge.report.page.plain import plain
 from bridge.report.schema import Claim, Evidence, Report, Source, WhatIf
 from bridge.retrieve.schema import Agreement, Candidate, Retrieved
 

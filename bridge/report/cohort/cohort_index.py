@@ -12,10 +12,10 @@ from typing import NamedTuple, get_type_hints
 import jinja2
 from markupsafe import Markup
 
-from bridge.report.cohort_reports import FAILURES, REPORTS
-from bridge.report.content import NOTICE
-from bridge.report.plain import plain
-from bridge.report.report_files import file_name
+from bridge.report.cohort.cohort_reports import FAILURES, REPORTS
+from bridge.report.cohort.report_files import file_name
+from bridge.report.page.content import NOTICE
+from bridge.report.page.plain import plain
 from bridge.report.schema import Report, Verdict
 
 ENDINGS = {"html": ".html", "markdown": ".md", "json": ".json"}

@@ -14,7 +14,7 @@ from bridge.language.llm import base_model
 from bridge.language.merged import merged
 from bridge.language.packing import Row, embedded
 from bridge.model import SemanticBridge
-from bridge.report.decode import Answer, Begun, Choice, greedy, write_token, written_on
+from bridge.report.generation.decode import Answer, Begun, Choice, greedy, write_token, written_on
 
 
 class PrefixCache:

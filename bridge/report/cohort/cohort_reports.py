@@ -22,15 +22,15 @@ from bridge.language.questions import REPORT_ASK
 from bridge.language.subject import Subject, subjects
 from bridge.model import SemanticBridge
 from bridge.report.checked import checked_report
-from bridge.report.confidence import Generation
+from bridge.report.cohort.report_files import file_name, kept_report, put_report
+from bridge.report.cohort.run_folder import only_process, require_same_run
 from bridge.report.context import with_context
 from bridge.report.gate import require_usable
-from bridge.report.generate import generated
+from bridge.report.generation.confidence import Generation
+from bridge.report.generation.generate import generated
 from bridge.report.origin import cohort_inputs, provenance
 from bridge.report.reference import Reference
 from bridge.report.render import to_html, to_markdown
-from bridge.report.report_files import file_name, kept_report, put_report
-from bridge.report.run_folder import only_process, require_same_run
 from bridge.report.schema import Report
 from bridge.report.write import tensors
 from bridge.retrieve.lists import Known, known_lists

@@ -19,7 +19,7 @@ from bridge.data.cohort import Cohort
 from bridge.data.manifest import signed_file
 from bridge.model import SemanticBridge
 from bridge.project.space import JOINT
-from bridge.report.cohort_index import Row
+from bridge.report.cohort.cohort_index import Row
 from bridge.retrieve.embed import side_vectors
 
 #: Columns of ``obs`` behind the key: what a report holds in numbers, and where it is.
@@ -56,7 +56,7 @@ def write_back(bridge: SemanticBridge, cohort: Cohort, rows: Iterable[Row], fail
         cohort: Read from a file.
         rows: Of the reports.
         failures: Sample to the reason why it has no report.
-        about: What made the reports, as :meth:`bridge.report.cohort_reports.CohortReports.identity` tells it.
+        about: What made the reports, as :meth:`bridge.report.cohort.cohort_reports.CohortReports.identity` tells it.
         out: The copy.
         key: What the names that are added begin with.
 
