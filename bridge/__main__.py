@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 import traceback
 import warnings
@@ -57,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         COMMANDS[verb].run(rest)
     except (ValueError, OSError) as error:
         return _fail(verb, error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         print(f"bridge {verb}: stopped; run the same command again to go on", file=sys.stderr)
-        return 130
+        return 128 + next((each for each in stopped.args if isinstance(each, signal.Signals)), signal.SIGINT)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -16,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from bridge.data.atlas_files import atlases_of, read_atlases, write_atlases
+from bridge.data.cohort import require_statistics
 from bridge.data.cohort_file import CohortFile
 from bridge.data.manifest import MANIFEST, digest, require_manifest, write_manifest
 from bridge.data.whole import whole_folder
@@ -26,13 +28,30 @@ from bridge.project.base import Projector
 from bridge.project.space import SharedSpace
 from bridge.retrieve.files import read_gallery, write_gallery
 from bridge.weights import read_weights, require_finite, require_same_names, save_adapters, with_adapters
-from encoders.base import Card, build, record
+from encoders.base import Card, Encoder, build, record
 
 FORMAT = 1
 WEIGHTS = "projectors.safetensors"
 TERMS = "text_terms.json"
 FIELDS = {"format", "llm", "fingerprint", "template", "encoders", "projectors", "space", "text", "latent", "adapters", "blind", "cohort"}
 LATER = {"cohort"}  # fields that bundles of earlier versions do not have
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reader:
+    """What of a bundle reads inputs: everything but the LLM and the weights, so that a wrong input is told before they are loaded.
+
+    Args:
+        encoders: Modality to encoder.
+        cards: Modality to the card its values were made under.
+        reference: What the training split looks like.
+        trained_on: The cohort's file.
+    """
+
+    encoders: dict[str, Encoder]
+    cards: dict[str, Card]
+    reference: dict
+    trained_on: CohortFile | None
 
 
 def save(bridge: SemanticBridge, path: str | Path, metrics: dict | None = None) -> Path:
@@ -62,6 +81,43 @@ def put_metrics(path: str | Path, metrics: dict) -> None:
         write_manifest(folder, about)
 
 
+def load_reader(path: str | Path, trust: tuple[str, ...] = ()) -> Reader:
+    """The part of a bundle that reads inputs; its files are compared with the manifest.
+
+    Args:
+        path: The bundle folder.
+        trust: Modules outside the packages whose classes may load.
+    """
+    path = Path(path)
+    config = _read_config(path)
+    if LATER & set(config) or (path / MANIFEST).exists():  # bundles of earlier versions have none
+        require_manifest(path)
+    try:
+        cards = {modality: Card.from_dict(fields) for modality, fields in _read_json(path / "cards.json").items()}
+        encoders = {modality: build(spec, trust) for modality, spec in config["encoders"].items()}
+        for card in cards.values():
+            require_statistics(card.normalisation)
+        return Reader(encoders, cards, _reference(path, cards), CohortFile.from_record(path, config.get("cohort")))
+    except (AttributeError, TypeError, KeyError) as error:
+        raise ValueError(f"{path}: found a field of another kind than a bundle has ({error}); expected one that bridge wrote, write it again") from error
+
+
+def _space(path: Path, fields: dict | None) -> SharedSpace | None:
+    """The shared space of stage 1, None where there is none."""
+    try:
+        return SharedSpace(**fields) if fields else None
+    except TypeError as error:
+        raise ValueError(f"{path}/config.json, field space: found fields of another kind ({error}); the bundle is damaged, write it again") from error
+
+
+def _reference(path: Path, cards: dict[str, Card]) -> dict:
+    """What the training split looks like, in the form in which a bundle with modalities has it; {} of one in words alone."""
+    reference = _read_json(path / "reference.json")
+    if not isinstance(reference, dict) or (cards and not isinstance(reference.get("training"), dict)):
+        raise ValueError(f"{path}/reference.json: found no field training, expected what the training split looks like; the bundle is damaged, write it again")
+    return reference
+
+
 def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | None = None, trust: tuple[str, ...] = ()) -> SemanticBridge:
     """The bridge of a bundle, bit-equal to the one that was saved; on the GPU where there is one, unless ``language`` is given.
 
@@ -76,9 +132,7 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
             weight does not fit.
     """
     path = Path(path)
-    config = _read_config(path)
-    if LATER & set(config) or (path / MANIFEST).exists():  # bundles of earlier versions have none
-        require_manifest(path)
+    reader, config = load_reader(path, trust), _read_config(path)
     given, language = language, language or load_llm(llm or config["llm"])
     found = fingerprint(language)
     if found != config["fingerprint"]:
@@ -86,14 +140,12 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
             f"{path}/config.json, field fingerprint: the bundle was made with {config['llm']!r}, the LLM given ({language.name!r}) is another one; "
             "pass --llm with the folder of the right one"
         )
-    cards = {modality: Card.from_dict(fields) for modality, fields in _read_json(path / "cards.json").items()}
-    encoders = {modality: build(spec, trust) for modality, spec in config["encoders"].items()}
     projectors = {modality: _projector(spec, trust) for modality, spec in config["projectors"].items()}
-    bridge = SemanticBridge(with_adapters(language, path / "adapters", config["adapters"]), encoders, projectors, cards)
-    bridge.space = SharedSpace(**config["space"]) if config["space"] else None
+    bridge = SemanticBridge(with_adapters(language, path / "adapters", config["adapters"]), reader.encoders, projectors, reader.cards)
+    bridge.space = _space(path, config["space"])
     bridge.latent = LatentText(_read_json(path / TERMS), config["latent"]) if config["latent"] else None
-    bridge.blind, bridge.trained_on = config["blind"], CohortFile.from_record(path, config.get("cohort"))
-    bridge.text, bridge.template, bridge.reference = config["text"], config["template"], _read_json(path / "reference.json")
+    bridge.blind, bridge.trained_on = config["blind"], reader.trained_on
+    bridge.text, bridge.template, bridge.reference = config["text"], config["template"], reader.reference
     _load_trained(bridge, path / WEIGHTS)
     bridge.gallery = read_gallery(path, bridge)
     bridge.atlases = read_atlases(path, bridge.encoders.items())
@@ -182,7 +234,7 @@ def _read_json(path: Path) -> dict | list:
         raise ValueError(f"{path}: no such file; expected a bundle folder as written by: bridge align, bridge tune or bridge demo")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # not JSON, or not text
+    except (ValueError, RecursionError) as error:  # not JSON, or not text
         raise ValueError(f"{path}: not JSON ({error}); the bundle is damaged, write it again") from error
 
 

@@ -14,13 +14,15 @@ import numpy as np
 from jaxtyping import Float, Int, Real
 
 from encoders.atlas_labels import read_labels
-from encoders.nifti import read_image
+from encoders.nifti import read_image, volumes_shape
 
 #: NIfTI-1 standard, xform codes.
 FORMS = {1: "scanner", 2: "aligned", 3: "Talairach", 4: "MNI152"}
 
 #: Two grids are one when their affines differ by less (mm); the same is the tilt that decides ties (voxels).
 TOLERANCE = 1e-3
+
+LARGEST_LABEL = np.iinfo(np.int32).max
 
 
 class Regions(NamedTuple):
@@ -128,12 +130,13 @@ def _read_whole(image: str | Path) -> tuple[Int[np.ndarray, "x y z"], Float[np.n
     stored = read_image(image)
     form = int(stored.header["sform_code"] or stored.header["qform_code"])
     stored = nib.as_closest_canonical(stored)  # which forgets the form; one order decides ties alike for all storage orders
-    values = np.nan_to_num(stored.get_fdata(dtype=np.float32))
-    values = values[..., 0] if values.shape[3:] == (1,) else values
-    rounded = np.rint(values).astype(np.int32)
-    if rounded.ndim != 3 or np.abs(values - rounded).max() > TOLERANCE:
-        raise ValueError(f"{image}: found shape {stored.shape} and values up to {values.max():.3g}, expected a 3-D label image of whole numbers")
-    return rounded, stored.affine, form
+    values = np.asanyarray(stored.dataobj)  # as stored: single precision would merge labels beyond 16,777,216, as atlases of mice have them
+    values = np.nan_to_num(values) if values.dtype.kind == "f" else values
+    whole, largest = np.rint(values), float(np.abs(values).max(initial=0))
+    if volumes_shape(values.shape) != values.shape[:3] or largest > LARGEST_LABEL or np.abs(values - whole).max(initial=0) > TOLERANCE:
+        found = f"found shape {stored.shape} and values up to {largest:.3g}"
+        raise ValueError(f"{image}: {found}, expected a 3-D label image of whole numbers up to {LARGEST_LABEL:,}")
+    return whole.reshape(values.shape[:3]).astype(np.int32), stored.affine, form
 
 
 def _present(labels: Int[np.ndarray, "x y z"]) -> tuple[int, ...]:

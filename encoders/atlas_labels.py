@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from encoders.files import decoding, existing
+from encoders.ids import unseen
 from encoders.tables import read_cells
 
 #: Columns that hold the labels of the image, the surest first; they must hold whole numbers.
@@ -58,9 +59,15 @@ def read_labels(path: str | Path, within: Collection[int] = ()) -> tuple[tuple[s
     """
     path = existing(path)
     rows, coloured = _rows(path)
+    below = [label for label, _ in rows if label < 0]
+    if below:
+        raise ValueError(f"{path}: found the label {below[0]}, expected whole numbers from 0 (background) as in the image; mend the table")
     listed = [(name, label) for label, name in rows if label > 0 and (not coloured or not within or label in within)]
     names, indices = [name for name, _ in listed], [label for _, label in listed]
-    for found, what in ((indices, "label"), (names, "name")):
+    hidden = next((name for name in names if unseen(name)), None)
+    if hidden is not None:
+        raise ValueError(f"{path}: name {hidden!a} has signs that nobody sees, expected the name of a region as it is read; write it again")
+    for found, what in ((indices, "label"), ([" ".join(name.split()) for name in names], "name")):
         twice = [each for each, count in Counter(found).items() if count > 1]
         if twice:
             others = f", and {len(twice) - 1} others do" if len(twice) > 1 else ""

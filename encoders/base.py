@@ -20,9 +20,26 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from encoders.card import Card
+from encoders.files import require_text
+from encoders.ids import require_ids, unseen
 from encoders.source import Source, located
 
-__all__ = ["Card", "Encoder", "Raw", "Source", "Tokens", "build", "cut_tokens", "load_class", "located", "masked_tokens", "record"]
+__all__ = [
+    "Card",
+    "Encoder",
+    "Raw",
+    "Source",
+    "Tokens",
+    "build",
+    "cut_tokens",
+    "load_class",
+    "located",
+    "masked_tokens",
+    "record",
+    "require_ids",
+    "require_text",
+    "unseen",
+]
 
 
 class Tokens(NamedTuple):

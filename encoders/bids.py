@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from encoders.files import require_readable
 from encoders.tables import read_cells
 
 #: Long names of the entities that choose between files, and the short ones that stand in file names.
@@ -113,11 +114,13 @@ def chosen(source: Path, files: Iterable[Path], asked: Mapping[str, str], *, lea
 
 def files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     """Files of a folder in order of their path, of a dataset those of its participants; hidden files are left out."""
-    found = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(endings) and path.is_file())
+    found = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(endings))
     inside = [(path, path.relative_to(folder).parts) for path in found]
     dataset = is_dataset(folder)
     plain = [(path, parts) for path, parts in inside if "figures" not in parts and not any(part.startswith(".") for part in parts)]
-    return [path for path, parts in plain if not dataset or parts[0].startswith("sub-")]
+    files = [path for path, parts in plain if not dataset or parts[0].startswith("sub-")]
+    require_readable(files)
+    return files
 
 
 def is_dataset(folder: Path) -> bool:

@@ -14,7 +14,8 @@ from jaxtyping import Int, Shaped
 from scipy import sparse
 
 from encoders.files import decoding, existing
-from encoders.hdf5 import require_plain
+from encoders.hdf5 import read_frame, require_each_once, require_plain
+from encoders.ids import as_text
 
 Matrix = np.ndarray | sparse.csr_matrix | sparse.csc_matrix
 
@@ -183,15 +184,23 @@ class StoredMatrix:
         if len(indices) and (indices.min() < 0 or indices.max() >= limit):
             wrong = indices[(indices < 0) | (indices >= limit)][0]
             raise self._damaged("indices", str(wrong), f"0 to {limit - 1}")
-        return kind(parts, shape=shape)
+        lines = kind(parts, shape=shape)
+        require_each_once(lines, f"{self.source}, {self.place}")
+        return lines
 
 
-def axis_names(source: str | Path, axis: str) -> list[str]:
-    """Names of the rows (``obs``) or columns (``var``) of an AnnData file, without what stands beside them."""
+def axis_names(source: str | Path, axis: str, column: str = "") -> list[str]:
+    """Names of the rows (``obs``) or columns (``var``) of an AnnData file, without what stands beside them; of a column the cells, where one is named."""
     require_plain(source)
     with decoding(existing(source), ".h5ad"), h5py.File(source, "r") as file:
-        names = read_elem(file[axis][file[axis].attrs["_index"]])
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+        node = file[axis]
+        if column and column not in node.attrs.get("column-order", ()):
+            raise ValueError(f"{axis} has no column {column!r}, only {list(node.attrs.get('column-order', ()))[:8]}")
+        names = read_elem(node[column or node.attrs["_index"]]) if isinstance(node, h5py.Group) else read_frame(node).index
+    try:
+        return as_text(names)
+    except ValueError as error:
+        raise ValueError(f"{source}, {axis}: {error}") from error
 
 
 def _dense(node: h5py.Dataset, rows: Int[np.ndarray, " rows"], stretches: list[slice]) -> Shaped[np.ndarray, "rows columns"]:

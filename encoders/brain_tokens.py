@@ -9,16 +9,18 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from encoders.base import Encoder, Raw, Tokens, cut_tokens
+from encoders.base import Encoder, Raw, Tokens, cut_tokens, located
 from encoders.files import decoding, existing
+from encoders.ids import as_text, require_ids
 from encoders.sound import require_measured
-from encoders.tables import as_text, numbers, read_arrays, read_table, require_ids
+from encoders.tables import naming, numbers, read_arrays, read_table
 
 
 class BrainTokens(Encoder):
     """Tokens ``[batch, tokens, dim]`` as computed; a token with a NaN is absent.
 
-    Reads ``.npz`` (arrays ``ids`` and ``values [samples, tokens, dim]``), ``.npy`` (values, with the ids one a line in
+    Reads ``.npz`` (arrays ``ids`` and ``values [samples, tokens, dim]``, others after the name: ``FILE.npz#VALUES,id=IDS``),
+    ``.npy`` (values, with the ids one a line in
     ``NAME.ids.txt`` beside it), a two-dimensional obsm of an ``.h5ad``, and a folder with one ``.npy`` or ``.npz`` (array
     ``values [tokens, dim]``) per sample, whose name is the id. In :class:`~encoders.base.Raw` the tokens stand one after another.
 
@@ -89,23 +91,29 @@ class BrainTokens(Encoder):
 
 def _grid(source: Path, key: str) -> tuple[list[str], np.ndarray]:
     """Ids and values ``[samples, tokens, dim]``, or ``[samples, features]`` from an AnnData file."""
-    source = existing(source)
-    if source.is_dir():
-        return _folder(source)
-    if source.suffix == ".h5ad":
+    asked = located(source)
+    file, suffix = existing(asked.only()), asked.only().suffix.lower()
+    if suffix in (".h5ad", ".h5mu"):
         table = read_table(source, key=key)
-        return list(table.index), numbers(table, source)
-    if source.suffix not in (".npz", ".npy"):
-        raise ValueError(f"{source}: not a token grid; expected .npz, .npy, .h5ad or a folder of .npy or .npz files")
-    ids, values = read_arrays(source, ("ids", "values")) if source.suffix == ".npz" else _array_and_ids(source)
+        return list(table.index), numbers(table, file)
+    asked.require_choices(("id",) if suffix == ".npz" else ())
+    if asked.key and suffix != ".npz":
+        raise ValueError(f"{file}#{asked.key}: found a key, but such a source is one grid; leave it out")
+    if file.is_dir():
+        return _folder(file)
+    if suffix not in (".npz", ".npy"):
+        raise ValueError(f"{file}: not a token grid; expected .npz, .npy, .h5ad or a folder of .npy or .npz files")
+    ids, values = read_arrays(file, (asked.choices.get("id", "ids"), asked.key or "values")) if suffix == ".npz" else _array_and_ids(file)
     if values.ndim != 3 or ids.shape != values.shape[:1]:
-        raise ValueError(f"{source}: found ids {ids.shape} and values {values.shape}, expected [samples] and [samples, tokens, dim]")
-    return as_text(ids), values
+        raise ValueError(f"{file}: found ids {ids.shape} and values {values.shape}, expected [samples] and [samples, tokens, dim]")
+    with naming(file):
+        return as_text(ids), values
 
 
 def _array_and_ids(source: Path) -> tuple[np.ndarray, np.ndarray]:
     beside = existing(source.with_suffix(".ids.txt"))
-    return np.array(beside.read_text(encoding="utf-8").splitlines()), _array(source)
+    with decoding(beside, "ids, one a line in UTF-8"):
+        return np.array(beside.read_text(encoding="utf-8-sig").splitlines()), _array(source)
 
 
 def _folder(source: Path) -> tuple[list[str], np.ndarray]:

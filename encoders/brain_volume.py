@@ -18,11 +18,13 @@ from encoders.atlas import Atlas, Regions, averages, described, labels_of, read_
 from encoders.atlas_labels import differences, read_labels
 from encoders.base import Encoder, Raw, Source, Tokens, cut_tokens, located
 from encoders.files import existing
-from encoders.nifti import SUFFIXES, read_image, read_shape, stored_volumes
+from encoders.nifti import SUFFIXES, read_image, read_shape, stored_volumes, volumes_shape
 from encoders.space import require_covered, require_declared, require_seen
 
 #: Surface and parcel files that end as images do: ``.dtseries.nii``, ``.pscalar.nii``.
 CIFTI = re.compile(r".+\.[dp](tseries|scalar|label|conn)\.nii", re.IGNORECASE)
+#: Images in other formats, whose samples would be missed in a folder.
+OTHERS = (".img", ".img.gz", ".mgz", ".mgh", ".mnc", ".nrrd", ".nhdr", ".dcm", ".par")
 #: What may stand after the ``#`` of a source beside BIDS entities.
 OWN_CHOICES = ("atlas", "sample")
 STATISTICS = {"mean": np.nanmean, "std": np.nanstd}
@@ -110,10 +112,11 @@ class BrainVolume(Encoder):
         """Regional values of one image."""
         bids.require_space(path, self.provenance.get("space", ""))
         image = read_image(path)
-        if len(image.shape) not in (3, 4) or 0 in image.shape:
+        shape = volumes_shape(image.shape)
+        if len(shape) not in (3, 4):
             raise ValueError(f"{path}, field dim: found shape {image.shape}, expected 3-D or 4-D (time last)")
         require_declared(image, self._atlas(), path)
-        times = image.shape[3] if len(image.shape) == 4 else 1
+        times = shape[3] if len(shape) == 4 else 1
         if self.dimensions and self.dimensions != (3 if times == 1 else 4):
             found = f"found {times} volume{'s' if times > 1 else ''}"
             raise ValueError(f"{path}, field dim: {found}, expected a {self.dimensions}-D image as the others of this modality; use that of the same kind")
@@ -130,8 +133,7 @@ class BrainVolume(Encoder):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a region that is NaN at all times stays NaN
             values = STATISTICS[self.statistic](series, axis=0)
-        if (values == values[0]).all() and (volumes[0] == volumes[0].flat[0]).all():
-            raise ValueError(f"{path}: found the same number in every voxel, expected measured values; check how the image was written")
+        self._require_measured(values, stored[0], volumes[0], path)
         return values
 
     def forward(self, values: Float[Tensor, "batch features"]) -> Tokens:
@@ -168,6 +170,16 @@ class BrainVolume(Encoder):
         self.dimensions = 4 if shape[3:] not in ((), (1,)) else 3
         if self.dimensions == 4:
             warnings.warn(f"{first}: holds {shape[3]} volumes, of which the {self.statistic} over time is taken", stacklevel=3)
+
+    def _require_measured(self, values: Float[np.ndarray, " regions"], stored: Float[np.ndarray, " regions"], volume: np.ndarray, path: Path) -> None:
+        """Refuse what has the form of an image and measures nothing: one number everywhere, a mask, what a slope made equal, the labels of the atlas."""
+        present, before = values[np.isfinite(values)], stored[np.isfinite(stored)]
+        lost = present[0] == 1 or (before != before[0]).any() or (volume == volume.flat[0]).all()
+        if (present == present[0]).all() and lost:
+            found = f"found the same number ({present[0]:.3g}) in every region"
+            raise ValueError(f"{path}: {found}, expected measured values; is it a mask? Check how the image was written")
+        if len(values) > 1 and np.array_equal(values, np.asarray(self.indices, dtype=np.float64)):
+            raise ValueError(f"{path}: found the labels of the atlas for values, expected measured ones; it is a label image, give the image it belongs to")
 
     def _use_atlas(self, atlas: str) -> None:
         """Read with this label image from now on: the same atlas elsewhere, whose labels must be there."""
@@ -215,9 +227,18 @@ def image_files(source: str | Path) -> list[Path]:
     if source.is_file() and not source.name.lower().endswith(SUFFIXES):
         raise ValueError(f"{source}: not an image; this modality is read from images, as means of an atlas' regions; expected one of {', '.join(SUFFIXES)}")
     files = [source] if source.is_file() else [path for path in bids.files_in(source, SUFFIXES) if not CIFTI.fullmatch(path.name)]
+    if source.is_dir():
+        _tell_others(source)
     if not files:
         raise ValueError(f"{source}: found no image, expected files that end in {' or '.join(SUFFIXES)}")
     return files
+
+
+def _tell_others(folder: Path) -> None:
+    others = bids.files_in(folder, OTHERS)
+    if others:
+        found = f"{len(others)} files of other formats are not read, the first is {others[0].name}"
+        warnings.warn(f"{folder}: {found}; save them as .nii.gz if they are meant", stacklevel=5)
 
 
 def _regions(atlas: str, labels: str, names: tuple[str, ...], indices: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:

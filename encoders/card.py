@@ -52,12 +52,20 @@ class Card:
         return dataclasses.asdict(self) | {"names": list(self.names)}
 
     @classmethod
-    def from_dict(cls, fields: dict) -> Card:
-        """Inverse of :meth:`to_dict`; an unknown field is an error."""
+    def from_dict(cls, fields: object) -> Card:
+        """Inverse of :meth:`to_dict`; an unknown field, or one of another kind, is an error."""
+        if not isinstance(fields, dict):
+            raise ValueError(f"card: found {type(fields).__name__}, expected its fields")
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(fields) - known)
         if unknown:
             raise ValueError(f"card: unknown field {unknown[0]!r}; expected only {sorted(known)}")
+        wrong = next((name for name, kind in KINDS.items() if name not in fields or not _is(fields[name], kind)), "")
+        names = fields.get("names", ())
+        wrong = wrong or ("" if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names) else "names")
+        if wrong:
+            expected = "a whole number above 0" if KINDS.get(wrong) is int else "text"
+            raise ValueError(f"card, field {wrong!r}: found {_short(fields.get(wrong))}, expected {expected}")
         return cls(**(fields | {"names": tuple(fields.get("names", ()))}))
 
     def require_same(self, other: Card) -> None:
@@ -73,6 +81,14 @@ class Card:
                     f"card of {self.modality!r}, field {field!r}: expected {_short(expected)}, found {_short(found)}; "
                     "encode the input the way the model was trained, or train again on this input"
                 )
+
+
+#: Fields that every card has, and of which kind they are.
+KINDS = {"modality": str, "encoder": str, "tokens": int, "dim": int}
+
+
+def _is(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and (kind is not int or value > 0)
 
 
 def _short(value: object, limit: int = 80) -> str:

@@ -12,10 +12,10 @@ from jaxtyping import Float
 from scipy import sparse
 from torch import Tensor
 
-from encoders.base import Encoder, Raw, Tokens, cut_tokens
+from encoders.base import Encoder, Raw, Tokens, cut_tokens, located
 from encoders.blocks import Matrix, Slab, StoredMatrix, axis_names
 from encoders.gene_ids import namespace, require_no_dates
-from encoders.tables import require_ids
+from encoders.ids import require_ids, unseen
 
 #: Counts of a sample are scaled to this sum before log1p (Scanpy's tutorials; Luecken and Theis 2019, doi:10.15252/msb.20188746).
 COUNTS_PER_SAMPLE = 10_000
@@ -54,6 +54,8 @@ class Expression(Encoder):
         Choosing on a file that holds the test samples lets their variance (not their labels or texts) into the
         choice. To keep even that out, choose on a file of training samples, or give ``names``.
         """
+        key = located(source).key
+        init_args |= {"layer": key.removeprefix("layers:").removeprefix("X")} if key else {}
         if init_args.get("names"):
             return cls(**init_args)
         log1p = init_args.get("log1p", False)
@@ -66,7 +68,11 @@ class Expression(Encoder):
         return cls(**(init_args | {"names": [genes[place] for place in chosen]}))
 
     def read(self, source: Path) -> Raw:
-        """Log1p levels of the genes; rows are samples, whatever the storage (dense, CSR, CSC). The file may be larger than memory."""
+        """Log1p levels of the genes; rows are samples, whatever the storage (dense, CSR, CSC). The file may be larger than memory.
+
+        Args:
+            source: An ``.h5ad`` file; ``FILE#layers:NAME`` names the matrix, ``FILE#id=COLUMN`` the column of ``obs`` with the ids.
+        """
         ids, genes, matrix = _opened(source, self.layer)
         places, survey = self._places(genes, source), _Survey(matrix)
         values = np.full((len(ids), len(self.names)), np.nan, dtype=survey.dtype)
@@ -141,11 +147,19 @@ class _Survey:
 
 
 def _opened(source: Path, layer: str) -> tuple[list[str], list[str], StoredMatrix]:
-    """Sample ids, genes, and the matrix of a file, which stays on disk."""
-    matrix = StoredMatrix(source, f"layers:{layer}" if layer else "X")
-    ids, genes = axis_names(source, "obs"), axis_names(source, "var")
-    require_ids(ids, source)
-    require_no_dates(genes, source)
+    """Sample ids, genes, and the matrix of a file, which stays on disk; ``FILE#layers:NAME`` names the matrix, ``FILE#id=COLUMN`` the ids."""
+    asked = located(source)
+    asked.require_choices(("id",))
+    file, layer = asked.only(), asked.key.removeprefix("layers:") if asked.key else layer
+    if layer.startswith(("obsm:", "varm:")):
+        raise ValueError(f"{asked.name}#{asked.key}: found a matrix without a column for each gene, expected X or layers:NAME")
+    matrix = StoredMatrix(file, f"layers:{layer}" if layer not in ("", "X") else "X")
+    ids, genes = axis_names(file, "obs", asked.choices.get("id", "")), axis_names(file, "var")
+    require_ids(ids, file)
+    hidden = next((gene for gene in genes if not gene.strip() or unseen(gene)), None)
+    if hidden is not None:
+        raise ValueError(f"{file}, var_names: found {hidden!a}, a name that is empty or has signs that nobody sees, expected gene ids as text")
+    require_no_dates(genes, file)
     return ids, genes, matrix
 
 

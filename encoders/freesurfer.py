@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from encoders.files import decoding
-from encoders.tables import read_table, require_ids, separator
+from encoders.ids import require_ids
+from encoders.tables import read_table, separator
 
 #: Measure to its column in aparc.stats.
 MEASURES = {
@@ -27,6 +28,9 @@ MEASURES = {
     "foldind": "FoldInd",
     "curvind": "CurvInd",
 }
+
+#: Measures that cannot be below 0.
+LENGTHS = ("thickness", "area", "volume", "thicknessstd")
 
 #: Parcellation that is read of a subject with several.
 USUAL = "aparc"
@@ -181,8 +185,34 @@ def _stats(file: Path, measure: str) -> tuple[str, dict[str, float]]:
         cells = pd.DataFrame([line.split() for line in lines if line and not line.startswith("#")], columns=head["ColHeaders"].split())
         surface = "hemi" in head and "ThickAvg" in cells
         values = cells[MEASURES[measure] if surface else "Volume_mm3"].astype(np.float64)
+        wrong = _wrong(cells, values, measure if surface else "volume") or _elsewhere(file, lines, head)
+        if wrong:
+            raise ValueError(wrong)
         names = f"{head['hemi'].strip()}_" + cells["StructName"] + f"_{measure}" if surface else cells["StructName"]
         return head["subjectname"].strip(), dict(zip(names, values, strict=True))
+
+
+def _wrong(cells: pd.DataFrame, values: pd.Series, measure: str) -> str:
+    """What is wrong with the rows of a stats file, '' where nothing is."""
+    if not len(cells) or cells.isna().any(axis=None):
+        return "found a row cut short or none at all, expected a number in every column"
+    twice = cells["StructName"][cells["StructName"].duplicated()]
+    if len(twice):
+        return f"found the region {twice.iloc[0]!r} twice, expected each once"
+    outside = ~np.isfinite(values) | ((values < 0) & (measure in LENGTHS))
+    return f"found {values[outside].iloc[0]} for {cells['StructName'][outside].iloc[0]!r}, expected a {measure} of 0 or more" if outside.any() else ""
+
+
+def _elsewhere(file: Path, lines: Sequence[str], head: dict[str, str]) -> str:
+    """What a stats file says of itself otherwise than its name does."""
+    name = STATS.fullmatch(file.name)
+    annotation = next((Path(line.split()[-1]).name for line in lines if line.startswith("# AnnotationFile ") and len(line.split()) > 2), "")
+    said = re.fullmatch(r"([lr]h)\.(aparc.*)\.annot", annotation)
+    if name and name["hemi"] and head.get("hemi", name["hemi"]).strip() != name["hemi"]:
+        return f"found hemisphere {head['hemi'].strip()}, expected {name['hemi']} as its name says"
+    if name and said and said[2] != name["parcellation"]:
+        return f"found the parcellation {said[2]}, expected {name['parcellation']} as its name says"
+    return ""
 
 
 def _tell_renamed(renamed: dict[str, str], source: Path | str) -> None:

@@ -55,7 +55,7 @@ def read_image(path: str | Path) -> nib.Nifti1Image:
 
 
 def read_shape(path: str | Path) -> tuple[int, ...]:
-    """Shape of an image from its header alone; its data are not read.
+    """Shape of an image from its header alone, see :func:`volumes_shape`; its data are not read.
 
     Raises:
         ValueError: no NIfTI header, or a wrong one.
@@ -64,7 +64,13 @@ def read_shape(path: str | Path) -> tuple[int, ...]:
         claim, wrong = checked(stream.read(FIRST))
     if claim is None:
         raise ValueError(f"{path}: cannot be read as NIfTI: {wrong}")
-    return claim.shape
+    return volumes_shape(claim.shape)
+
+
+def volumes_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without the sides of one voxel behind the third, which some writers fill up to seven dimensions."""
+    last = max((place for place, side in enumerate(shape, start=1) if side != 1 or place <= 3), default=0)
+    return shape[:last]
 
 
 def stored_volumes(image: nib.Nifti1Image, path: str | Path) -> list[Real[np.ndarray, "x y z"]]:
@@ -127,7 +133,7 @@ def _require_orientation(image: nib.Nifti1Image, path: Path) -> None:
         raise ValueError(f"{path}, fields sform_code and qform_code: found 0 and 0, expected a code above 0 in one; set the affine, left and right are unknown")
     field = "srow_x" if codes["sform_code"] else "quatern_b"
     if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
-        raise ValueError(f"{path}, field {field}: found an affine without volume, expected voxels above 0 mm")
+        raise ValueError(f"{path}, field {field}: found an affine without volume, expected voxels above 0 mm; save the image with its affine")
     voxel_mm = np.linalg.norm(image.affine[:3, :3], axis=0)
     if voxel_mm.min() < SMALLEST_MM or voxel_mm.max() > LARGEST_MM:
         raise ValueError(f"{path}, field {field}: found voxels of {voxel_mm.round(4).tolist()} mm, expected {SMALLEST_MM} to {LARGEST_MM} mm; check its units")

@@ -22,8 +22,11 @@ LONGEST = 100_000
 #: Highest code of a space (template of another kind).
 LAST_FORM = 5
 
-#: xyzt_units: what is not mm or unknown.
-UNITS = {1: "m", 3: "micron"}
+#: xyzt_units: unknown and mm, and what else can be said.
+IN_MM, UNITS = (0, 2), {1: "m", 3: "micron"}
+
+#: What stands between header and voxels are extensions: words about the image.
+LARGEST_OFFSET = 64 << 20
 
 
 class Claim(NamedTuple):
@@ -89,9 +92,9 @@ def _datatype(header: np.void, size: int) -> str:
 
 def _vox_offset(header: np.void, size: int) -> str:
     offset, least = float(header["vox_offset"]), size + 4
-    if math.isfinite(offset) and offset == int(offset) and least <= offset <= 1 << 30:
+    if math.isfinite(offset) and offset == int(offset) and least <= offset <= LARGEST_OFFSET:
         return ""
-    return f"field vox_offset: found {offset:g}, expected a whole number of bytes from {least}"
+    return f"field vox_offset: found {offset:g}, expected a whole number of bytes from {least} to {LARGEST_OFFSET}"
 
 
 def _scaling(header: np.void, size: int) -> str:
@@ -104,11 +107,14 @@ def _scaling(header: np.void, size: int) -> str:
 
 def _space(header: np.void, size: int) -> str:
     unit = int(header["xyzt_units"]) & 7
-    if unit in UNITS:
-        return f"field xyzt_units: found {UNITS[unit]}, expected mm; save the image with its affine in mm"
+    if unit not in IN_MM:
+        return f"field xyzt_units: found {UNITS.get(unit, f'code {unit}')}, expected mm; save the image with its affine in mm"
     wrong = next((name for name in ("sform_code", "qform_code") if not 0 <= int(header[name]) <= LAST_FORM), "")
     if wrong:
         return f"field {wrong}: found {int(header[wrong])}, expected a code from 0 to {LAST_FORM}; save the image with its affine"
+    voxel = header["pixdim"][1:4]
+    if header["qform_code"] > 0 and not (voxel > 0).all():
+        return f"field pixdim: found voxels of {voxel.tolist()}, expected mm above 0 beside a qform; save the image with its affine"
     rows = np.concatenate([header["srow_x"], header["srow_y"], header["srow_z"]]) if header["sform_code"] > 0 else header["pixdim"][:4]
     return "" if np.isfinite(rows.astype(np.float64)).all() else "field srow_x or pixdim: found values that are not finite, expected an affine in mm"
 

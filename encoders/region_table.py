@@ -142,6 +142,8 @@ def _folder(asked: Source, settings: dict) -> tuple[pd.DataFrame, dict]:
     stats = freesurfer.stats_files(folder)
     tables = [] if stats else freesurfer.table_files(folder)
     settings = settings | {"parcellation": freesurfer.parcellation_of(stats or tables, settings["parcellation"], folder)}
+    if (stats or tables) and "measure" in settings["entities"]:
+        raise ValueError(f"{asked.name}#measure={settings['entities']['measure']}: found no such measure, expected one of {', '.join(MEASURES)}")
     if stats:
         return freesurfer.read_stats(stats, settings["measure"], settings["parcellation"], folder), settings
     if tables:

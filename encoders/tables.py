@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import gzip
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +17,9 @@ from anndata.io import read_elem
 from jaxtyping import Float
 from scipy import sparse
 
-from encoders.files import decoding, existing, require_text
-from encoders.hdf5 import require_plain
+from encoders.files import HEADER, decoding, existing, opened, require_text
+from encoders.hdf5 import read_frame, require_each_once, require_plain
+from encoders.ids import as_text, require_ids
 from encoders.source import Source, located
 
 #: What stands for a missing number; n/a is BIDS. Ids are never read this way: a sample may be called NA.
@@ -30,9 +31,6 @@ SPACED = re.compile(r"([lr]h\.[\w.]+|Measure:\w+) ")
 
 #: A matrix inside an HDF5 file: the modality that it is of, if any, and its place there.
 OWNER = re.compile(r"(mod/.+/)?((?:obsm|varm|layers)/.+|X)")
-
-#: Longest header of a text table that is looked at, in characters: 100,000 columns and more.
-HEADER = 1 << 24
 
 
 class Slot(NamedTuple):
@@ -69,7 +67,10 @@ def read_table(source: str | Path, id_column: str = "", key: str = "") -> pd.Dat
     if asked.key and READERS[ending] in (_text, _parquet):
         raise ValueError(f"{source}#{asked.key}: found a key, but such a file is one table; leave it out, or name the column of the ids with #id=COLUMN")
     table = READERS[ending](source, asked.choices.get("id", id_column), asked.key or key)
-    table.index = pd.Index(as_text(table.index), dtype=object, name=table.index.name)
+    if isinstance(table.index, pd.MultiIndex):
+        raise ValueError(f"{source}: found an index of {table.index.nlevels} levels {list(table.index.names)}, expected one with the ids; join them first")
+    with naming(source):
+        table.index = pd.Index(as_text(table.index), dtype=object, name=table.index.name)
     require_ids(list(table.index), source)
     return renamed(table, asked)
 
@@ -86,6 +87,7 @@ def renamed(table: pd.DataFrame, asked: Source) -> pd.DataFrame:
 def read_cells(source: str | Path) -> pd.DataFrame:
     """Every cell of a text table as text, '' where empty; the first row names the columns."""
     source = existing(source)
+    require_text(source)
     layout = {"sep": separator(source), "encoding": "utf-8-sig", "keep_default_na": False}
     with decoding(source, "a text table"):
         return pd.read_csv(source, dtype=str, index_col=False, **layout)
@@ -93,9 +95,9 @@ def read_cells(source: str | Path) -> pd.DataFrame:
 
 def separator(source: Path) -> str:
     """What stands between the cells of a text table: what its ending says, unless its header has only another sign."""
-    with decoding(source, "a text table"), gzip.open(source) if source.suffix == ".gz" else source.open("rb") as stream:
+    with opened(source) as stream:
         header = stream.readline(HEADER).decode("utf-8-sig")
-    expected = "," if ".csv" in source.suffixes[-2:] else "\t"
+    expected = "," if source.name.lower().removesuffix(".gz").endswith(".csv") else "\t"
     found = [sign for sign in (expected, "\t", ",", ";") if sign in header]
     return next(iter(found), " " if SPACED.match(header) else expected)
 
@@ -106,26 +108,18 @@ def numbers(table: pd.DataFrame, source: str | Path) -> Float[np.ndarray, "sampl
     Raises:
         ValueError: names the column, and the row where one is to blame, of what is not a finite number.
     """
-    for column, values in table.items():
-        if not pd.api.types.is_numeric_dtype(values.dtype):
-            row, found = next(((row, cell) for row, cell in values.items() if not _is_number(cell)), ("", values.dtype))
-            raise ValueError(f"{source}, column {column!r}, row {row!r}: found {str(found)[:40]!r}, expected a number; remove the column or mend the cell")
+    real = [pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind) and kind not in (bool, "boolean") for kind in table.dtypes]
+    wrong = [place for place, each in enumerate(real) if not each]
+    for place in wrong:
+        _require_numbers(table.iloc[:, place], source)
+    if wrong:  # exact decimals, and what else holds numbers as objects
+        table = pd.DataFrame({place: pd.to_numeric(table.iloc[:, place]) for place in range(table.shape[1])}).set_axis(table.columns, axis=1)
     dtype = np.float32 if {str(kind) for kind in table.dtypes} <= {"float32", "float16"} else np.float64
     values = table.to_numpy(dtype=dtype, na_value=np.nan)
     if np.isinf(values).any():
         row, column = np.argwhere(np.isinf(values))[0]
         raise ValueError(f"{source}, column {table.columns[column]!r}, row {table.index[row]!r}: found an infinite value, expected a number or nothing")
     return values
-
-
-def require_ids(ids: Sequence[str], source: str | Path) -> None:
-    """Refuse empty ids and ids that occur twice."""
-    seen: set[str] = set()
-    for row, name in enumerate(ids, start=1):
-        if not name.strip() or name in seen or not name.isprintable():
-            found = f"id {name!r} occurs twice" if name in seen else f"id {name!r} has signs that nobody sees" if name.strip() else "found an empty id"
-            raise ValueError(f"{source}, row {row}: {found}; expected one row per sample with an id of its own")
-        seen.add(name)
 
 
 def read_slot(source: str | Path, key: str = "") -> Slot:
@@ -140,10 +134,11 @@ def read_slot(source: str | Path, key: str = "") -> Slot:
     place = _chosen(key, keys, source).replace(":", "/", 1)
     owner, slot = OWNER.fullmatch(place).groups(default="")
     with stored(source) as file:
-        rows, other = (read_elem(file[f"{owner}{axis}"]) for axis in (("var", "obs") if slot.startswith("varm/") else ("obs", "var")))
+        rows, other = (read_frame(file[f"{owner}{axis}"]) for axis in (("var", "obs") if slot.startswith("varm/") else ("obs", "var")))
         values = read_elem(file[place])
         if sparse.issparse(values):
             values.check_format(full_check=True)  # an index past the end would crash the process later
+            require_each_once(values, f"{source}, {place}")
     if values.shape[0] != len(rows) or values.ndim != 2:
         raise ValueError(f"{source}, {place}: found shape {values.shape}, expected [{len(rows)}, features], a row for each name; write the file again")
     columns = other.index if slot == "X" or slot.startswith("layers/") else getattr(values, "columns", pd.RangeIndex(values.shape[1]))
@@ -159,18 +154,27 @@ def stored(source: Path) -> Iterator[h5py.File]:
 
 
 def read_arrays(source: Path, names: Iterable[str]) -> list[np.ndarray]:
-    """Arrays of an npz file by name; pickled objects are refused."""
+    """Arrays of an npz file by name, the others are not looked at; pickled objects are refused."""
+    names = list(names)
     with decoding(source, ".npz"), np.load(source, allow_pickle=False) as file:
-        found = {name: file[name] for name in file.files}
-    absent = [name for name in names if name not in found]
+        known = file.files
+        found = [file[name] for name in names] if set(names) <= set(known) and len(set(known)) == len(known) else []
+    absent = [name for name in names if name not in known]
     if absent:
-        raise ValueError(f"{source}: no array {absent[0]!r}; found {sorted(found)}; name yours after the file's name: {source.name}#VALUES,id=IDS")
-    return [found[name] for name in names]
+        raise ValueError(f"{source}: no array {absent[0]!r}; found {sorted(known)}; name yours after the file's name: {source.name}#VALUES,id=IDS")
+    if not found:
+        twice = next(name for name in known if known.count(name) > 1)
+        raise ValueError(f"{source}: array {twice!r} is in the file twice, expected each name once; write the file again")
+    return found
 
 
-def as_text(ids: Iterable[object]) -> list[str]:
-    """Ids as text."""
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in ids]
+@contextmanager
+def naming(source: str | Path) -> Iterator[None]:
+    """Put the file before what is wrong with something read from it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
 
 
 def _keys(file: h5py.File) -> list[str]:
@@ -200,14 +204,19 @@ def _text(source: Path, id_column: str, key: str) -> pd.DataFrame:
     layout = {"sep": separator(source), "encoding": "utf-8-sig", "keep_default_na": False}
     with decoding(source, "a text table"):
         header = pd.read_csv(source, header=None, nrows=1, dtype=str, **layout).iloc[0].tolist()
-    twice = [name for name in header if header.count(name) > 1]
+    plain = Counter(name.strip() for name in header)
+    twice = [name for name in header if plain[name.strip()] > 1]
     id_column = id_column or header[0]
+    nameless = [place for place, name in enumerate(header, start=1) if not name.strip() and name != id_column]
+    if nameless:
+        found = f"column {nameless[0]} of {len(header)} has no name"
+        raise ValueError(f"{source}, header: {found}, expected one for each; is there a comma too many, or a column of row numbers? Remove it")
     if twice or id_column not in header:
         absent = f"no column {id_column!r}; found {header[:8]}; name that of the ids: {source.name}#id=COLUMN"
         raise ValueError(f"{source}, header: " + (f"column {twice[0]!r} occurs twice; expected each name once" if twice else absent))
-    missing = {name: MISSING for name in header if name != id_column}
+    cells = {"converters": {id_column: str}, "na_values": MISSING, "low_memory": False, "float_precision": "round_trip"}  # an id is no missing number
     with decoding(source, "a text table"):
-        table = pd.read_csv(source, header=0, names=header, dtype={id_column: str}, na_values=missing, low_memory=False, float_precision="round_trip", **layout)
+        table = pd.read_csv(source, header=0, names=header, **cells, **layout)
     if not isinstance(table.index, pd.RangeIndex) or len(header) < 2:
         raise ValueError(f"{source}: found {len(header)} columns in the header, expected as many as in the rows, divided by {layout['sep']!r}")
     return table.set_index(id_column)
@@ -250,12 +259,18 @@ def _h5ad(source: Path, id_column: str, key: str) -> pd.DataFrame:
     return pd.DataFrame(np.asarray(values), index=rows[id_column] if id_column else rows.index, columns=columns)
 
 
-def _is_number(cell: object) -> bool:
-    try:
-        float(cell)
-    except (TypeError, ValueError):
-        return cell is None
-    return True
+def _require_numbers(column: pd.Series, source: str | Path) -> None:
+    """Refuse a column that is not of numbers, and words that only look like some: of another script, with signs between the digits, of truth."""
+    read = pd.to_numeric(column, errors="coerce")
+    words = (
+        np.array([isinstance(cell, str | bytes | bool | np.bool_ | complex | np.complexfloating) for cell in column], dtype=bool) & column.notna().to_numpy()
+    )
+    lost = read.isna().to_numpy() & column.notna().to_numpy()
+    wrong = np.flatnonzero(lost) if lost.any() else np.flatnonzero(words)
+    if len(wrong) or pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        place = int(wrong[0]) if len(wrong) else 0
+        row, found = column.index[place], str(column.iloc[place])[:40]
+        raise ValueError(f"{source}, column {column.name!r}, row {row!r}: found {found!r}, expected a number; remove the column or mend the cell")
 
 
 READERS = {".csv": _text, ".tsv": _text, ".txt": _text, ".dat": _text, ".parquet": _parquet, ".npz": _npz, ".h5ad": _h5ad, ".h5mu": _h5ad}

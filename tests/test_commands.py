@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -299,12 +300,13 @@ def test_a_damaged_bundle_is_refused_by_its_file(bridge_command, bundle, tmp_pat
     assert len(complained.splitlines()) <= 2
 
 
-def test_ctrl_c_ends_a_command_with_a_line(bridge_command, monkeypatch):
+@pytest.mark.parametrize(("interruption", "status"), [(KeyboardInterrupt(), 130), (KeyboardInterrupt(signal.SIGTERM), 143)])
+def test_ctrl_c_and_sigterm_end_a_command_with_a_line_and_the_status_of_the_signal(bridge_command, monkeypatch, interruption, status):
     def interrupted(arguments):
-        raise KeyboardInterrupt
+        raise interruption
 
     monkeypatch.setattr("bridge.commands.train.align", interrupted)
-    assert bridge_command("align") == (130, "", "bridge align: stopped; run the same command again to go on\n")
+    assert bridge_command("align") == (status, "", "bridge align: stopped; run the same command again to go on\n")
 
 
 def test_the_program_itself_ends_with_the_status_of_its_command(tmp_path):

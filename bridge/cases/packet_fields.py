@@ -7,6 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+#: What no field of a packet holds: control signs, and halves of a sign that no file can be written with.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+LONGEST = 100_000
+
 
 class Field:
     """A message of a packet; what it does not have reads as empty.
@@ -39,7 +43,11 @@ class Field:
 
     def text(self, name: str) -> str:
         """A text, '' where there is none."""
-        return self._typed(name, self.value.get(name), str) or ""
+        found = self._typed(name, self.value.get(name), str) or ""
+        if CONTROL.search(found) or len(found) > LONGEST:
+            wrong = "control signs" if len(found) <= LONGEST else f"{len(found):,} letters"
+            raise self.error(name, f"found {found[:20]!a} with {wrong}, expected plain text of at most {LONGEST:,} letters")
+        return found
 
     def flag(self, name: str) -> bool:
         """Whether it is said; false where it is left out."""
@@ -65,13 +73,17 @@ def parsed(text: str, place: str) -> dict[str, Any]:
         ValueError: it is no JSON object, or a field is there twice.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_object)
+        found = json.loads(text, object_pairs_hook=_object, parse_constant=_not_a_number)
     except (ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
         raise ValueError(f"{place}: cannot be read as JSON ({why}); expected a phenopacket") from error
     if not isinstance(found, dict):
         raise ValueError(f"{place}: found {type(found).__name__}, expected a phenopacket, one JSON object")
     return found
+
+
+def _not_a_number(name: str) -> None:
+    raise ValueError(f"found {name}, which JSON does not have")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from bridge.cases.case import SEXES, Case, Variant, current_terms
 from bridge.cases.packet_fields import Field, parsed
 from bridge.data.hpo import Ontology
+from bridge.data.text_file import read_text
+from encoders.base import unseen
 
 UNKNOWN = ("UNKNOWN", "UNKNOWN_STATUS", "NOT_PROVIDED")  # what an enumeration of the schema holds where nothing was said
 #: What an interpretation says of a variant, the ones that make its gene the patient's first; a rejected one never does.
@@ -18,6 +20,7 @@ STATUSES = ("CAUSATIVE", "CONTRIBUTORY", "CANDIDATE", "")
 REJECTED = "REJECTED"
 #: Fields that only a packet of version 1 has at its top, and other messages of the schema.
 VERSION_1, OTHER_MESSAGES = ("genes", "variants", "htsFiles"), {"proband": "a family", "members": "a cohort"}
+LONGEST_ID = 1000  # letters; it becomes the name of a report
 MOST_BYTES = 64 * 2**20  # of a file; a packet has some kilobytes
 
 
@@ -30,22 +33,7 @@ def read_phenopacket(path: str | Path, ontology: Ontology) -> Case:
     Raises:
         ValueError: names the file, the field and what is wrong with it.
     """
-    return case_of(read_text(Path(path)), str(path), ontology)
-
-
-def read_text(path: Path) -> str:
-    """A file's text.
-
-    Raises:
-        ValueError: it cannot be read, is not UTF-8, or is far too large for a packet.
-    """
-    try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise ValueError(f"found {size} bytes, expected at most {MOST_BYTES}")
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read ({str(error).splitlines()[0]}); expected a phenopacket as JSON in UTF-8") from error
+    return case_of(read_text(path, "a phenopacket (JSON)", MOST_BYTES), str(path), ontology)
 
 
 def files_of(folder: str | Path) -> list[Path]:
@@ -71,6 +59,8 @@ def case_of(text: str, place: str, ontology: Ontology) -> Case:
     name = packet.text("id")
     if not name.strip():
         raise packet.error("id", "is empty, expected the packet's id")
+    if unseen(name) or len(name) > LONGEST_ID:
+        raise packet.error("id", f"found {name[:20]!a}, {len(name):,} letters, expected at most {LONGEST_ID:,} that can all be seen")
     genes, variants = _genomic(packet)
     (disease, label), *others = _diseases(packet) or [("", "")]
     subject, terms = packet.message("subject"), _terms(packet)
@@ -82,13 +72,20 @@ def case_of(text: str, place: str, ontology: Ontology) -> Case:
         variants=variants,
         disease=disease,
         disease_name=label,
-        sex=SEXES.get(subject.text("sex"), ""),
+        sex=_sex(subject),
         age=subject.message("timeAtLastEncounter").message("age").text("iso8601duration"),
         publications=_publications(packet),
         other_genes=tuple(genes[1:]),
         other_diseases=tuple(others),
         source=place,
     )
+
+
+def _sex(subject: Field) -> str:
+    found = subject.text("sex")
+    if found not in ("", "UNKNOWN_SEX", *SEXES):
+        raise subject.error("sex", f"found {found[:20]!r}, expected one of {', '.join(SEXES)} or UNKNOWN_SEX")
+    return SEXES.get(found, "")
 
 
 def _require_version_2(packet: Field) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from bridge.arguments import options
-from bridge.bundle import load
+from bridge.bundle import load, load_reader
 from bridge.commands.line import run_function
-from bridge.commands.sample import chosen_sample
+from bridge.commands.sample import chosen_sample, require_room, require_tokens
+from bridge.data.text_file import read_text
 from bridge.report.companion import read_companion
 from bridge.report.page.ask_markdown import answer_markdown
 from bridge.report.questions.answer import Answer
@@ -62,14 +63,16 @@ def ask_sample(
         max_new_tokens: Longest answer in tokens.
         facts: Table of raw facts to check the answers against; the model is not given them.
     """
-    bridge = load(bundle, llm=llm, trust=tuple(trust or ()))
+    require_tokens(max_new_tokens)
+    text = read_text(note, "a clinical note") if note else ""
     files = (inputs or {}) | ({"gene": gene} if gene else {}) | ({"brain": brain} if brain else {})
     about = {"cohort": cohort, "sample": sample, "patient": patient, "files": files, "use": use, "withhold_gene": withhold_gene}
-    chosen = chosen_sample(bridge, bundle, **about)
-    text = Path(note).read_text(encoding="utf-8") if note else ""
+    chosen = chosen_sample(load_reader(bundle, tuple(trust or ())), bundle, **about)
     companion = read_companion(Path(facts), chosen.subject.id, training=chosen.training) if facts else None
     if not chosen.values:
         raise ValueError(f"ask: {chosen.subject.id!r} has no input that this bundle reads; {'; '.join(chosen.told)}")
+    bridge = load(bundle, llm=llm, trust=tuple(trust or ()))  # last, as it takes long: what is wrong with an input is known before
+    require_room(bridge, text, max_new_tokens)
     settings = {"note": text, "companion": companion, "max_new_tokens": max_new_tokens, "source": bundle, "inputs": chosen.inputs}
     session = Session(bridge, chosen.subject, chosen.values, **settings)
     if questions:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from bridge.benchmark.run import benchmarks, is_benchmark, run_benchmark
 from bridge.bundle import load
 from bridge.commands.line import run_function
+from bridge.commands.sample import require_same_cards
 from bridge.data.cohort import Cohort
 from bridge.evaluate.page import evaluate_bundle
 from encoders.contract import report as contract_report
@@ -49,7 +50,9 @@ def evaluate_bundle_command(
         trust: Modules outside the packages whose classes may load.
     """
     bridge = load(bundle, llm=llm, trust=tuple(trust or ()))
-    evaluate_bundle(bridge, Cohort.read(cohort), Path(out), split=split, limit=limit, seed=seed)
+    found = Cohort.read(cohort)
+    require_same_cards(found, bridge.cards)
+    evaluate_bundle(bridge, found, Path(out), split=split, limit=limit, seed=seed)
 
 
 def check_encoder(arguments: Sequence[str]) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from bridge.bundle import load
+from bridge.bundle import load, load_reader
 from bridge.commands.line import run_function
-from bridge.commands.sample import Sample, chosen_sample, known_cohort
+from bridge.commands.sample import Sample, chosen_sample, known_cohort, require_file_name, require_room, require_tokens
+from bridge.data.text_file import read_text
 from bridge.data.whole import whole_file
 from bridge.model import SemanticBridge
 from bridge.report.cohort.cohort_index import index_page, row_of
@@ -81,18 +82,22 @@ def report_samples(
         write_back: Of a cohort: where its copy with the results goes; ``auto`` is beside the reports, ``none`` makes no copy.
         key_added: What the names of the results in that copy begin with; nothing there is written over.
     """
+    require_tokens(max_new_tokens)
     files = (inputs or {}) | ({"gene": gene} if gene else {}) | ({"brain": brain} if brain else {})
     if cohort and out and not (sample or files or patient):
         asked = {"note": note, "what_if": what_if, "without": without, "facts": facts}
         _require_of_one(asked)
+        known_cohort(load_reader(bundle, tuple(trust or ())), bundle, cohort)  # before the LLM is loaded: what is wrong with it is known at once
         settings = Settings("html" if format == "auto" else format, max_new_tokens, constrain, tuple(use or ()))
         report_cohort(load(bundle, llm=llm, trust=tuple(trust or ())), bundle, cohort, Path(out), settings, (split, limit), (write_back, key_added))
         return
-    bridge = load(bundle, llm=llm, trust=tuple(trust or ()))
+    require_file_name(out)
+    text = read_text(note, "a clinical note") if note else ""
     about = {"cohort": cohort, "sample": sample, "patient": patient, "files": files, "use": use, "withhold_gene": withhold_gene}
-    chosen = chosen_sample(bridge, bundle, **about)
-    text = Path(note).read_text(encoding="utf-8") if note else ""
+    chosen = chosen_sample(load_reader(bundle, tuple(trust or ())), bundle, **about)
     companion = read_companion(Path(facts), chosen.subject.id, training=chosen.training) if facts else None
+    bridge = load(bundle, llm=llm, trust=tuple(trust or ()))  # last, as it takes long: what is wrong with an input is known before
+    require_room(bridge, text, max_new_tokens)
     settings = {"note": text, "max_new_tokens": max_new_tokens, "constrain": constrain, "companion": companion, "source": bundle}
     written = _written(bridge, chosen, what_if or [], without or [], settings | {"inputs": chosen.inputs, "own": chosen.own, "patient": chosen.patient})
     _put(rendered(bridge, written, "markdown" if format == "auto" else format), out)

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bridge.bundle import Reader
+from bridge.cases.case import Case
 from bridge.cases.patient import Diagnostics, read_patient
 from bridge.data.cohort import Cohort
+from bridge.language.questions import REPORT_ASK
 from bridge.language.subject import Subject, subjects
 from bridge.model import SemanticBridge
 from bridge.report.given import InputFile, Patient
@@ -45,7 +48,7 @@ class Sample:
 
 
 def chosen_sample(
-    bridge: SemanticBridge,
+    bridge: SemanticBridge | Reader,
     bundle: str,
     *,
     cohort: str | None = None,
@@ -58,7 +61,7 @@ def chosen_sample(
     """The sample that the options name.
 
     Args:
-        bridge: A loaded bundle.
+        bridge: A loaded bundle, or the part of it that reads.
         bundle: Its folder.
         cohort: Cohort that holds the sample, or the patient's gene; where neither it nor a file is given, the one that the bundle was trained on.
         sample: Its id, in the cohort or in a file that holds several.
@@ -83,7 +86,7 @@ def chosen_sample(
     return sample_of_cohort(bridge, known_cohort(bridge, bundle, cohort), sample, use)
 
 
-def known_cohort(bridge: SemanticBridge, bundle: str, cohort: str | None) -> Cohort:
+def known_cohort(bridge: SemanticBridge | Reader, bundle: str, cohort: str | None) -> Cohort:
     """The cohort that is named, or the one that the bundle was trained on; its cards are those of the bundle.
 
     Raises:
@@ -102,7 +105,7 @@ def require_same_cards(cohort: Cohort, cards: Mapping[str, Card]) -> None:
         card.require_same(cohort.card(modality))
 
 
-def sample_of_cohort(bridge: SemanticBridge, cohort: Cohort, sample: str, use: Sequence[str] | None = None) -> Sample:
+def sample_of_cohort(bridge: SemanticBridge | Reader, cohort: Cohort, sample: str, use: Sequence[str] | None = None) -> Sample:
     """One sample of a cohort."""
     if sample not in cohort.ids:
         raise ValueError(f"{cohort.source}: no sample {sample!r}; pass --sample with one of its {len(cohort.ids)} ids, for example {cohort.ids[0]!r}")
@@ -113,7 +116,7 @@ def sample_of_cohort(bridge: SemanticBridge, cohort: Cohort, sample: str, use: S
     return Sample(subject, values, cohort_inputs(cohort, values), training, own_candidates(cohort, row) or None)
 
 
-def sample_of_files(bridge: SemanticBridge, files: Mapping[str, str], sample: str | None, use: Sequence[str] | None = None) -> Sample:
+def sample_of_files(bridge: SemanticBridge | Reader, files: Mapping[str, str], sample: str | None, use: Sequence[str] | None = None) -> Sample:
     """One sample from a file per modality."""
     read = {modality: read_input(bridge, modality, Path(path), sample) for modality, path in files.items()}
     subject = _used(subject_of(bridge, sample or Path(next(iter(files.values()))).name.partition(".")[0], read), use)
@@ -122,7 +125,7 @@ def sample_of_files(bridge: SemanticBridge, files: Mapping[str, str], sample: st
 
 
 def sample_of_patient(
-    bridge: SemanticBridge, bundle: str, packet: Path, cohort: str | None, sample: str | None, files: Mapping[str, str], withhold_gene: bool
+    bridge: SemanticBridge | Reader, bundle: str, packet: Path, cohort: str | None, sample: str | None, files: Mapping[str, str], withhold_gene: bool
 ) -> Sample:
     """A patient: the vector of the gene from a cohort or a file, the brain side from a measurement or the mapped imaging phenotypes."""
     unknown = sorted(set(files) - {"gene", "brain"})
@@ -135,7 +138,48 @@ def sample_of_patient(
     given = patient_inputs(bridge, case, diagnostics, cohort=known, genes=genes, brain=brain, sample=sample, gene=not withhold_gene)
     record = patient_record(case, diagnostics, gene=not withhold_gene, measured_brain=brain is not None)
     own = {CandidateKind.PHENOTYPE: frozenset(case.present)}
-    return Sample(given.subject, given.values, (input_file("patient", packet), *given.inputs), own=own, patient=record, told=given.told)
+    return Sample(
+        given.subject, given.values, (input_file("patient", packet), *given.inputs), own=own, patient=record, told=(*_doubts(case, diagnostics), *given.told)
+    )
+
+
+def _doubts(case: Case, diagnostics: Diagnostics) -> tuple[str, ...]:
+    """What of a record cannot be right, or cannot be compared, for the report to say."""
+    unknown = sorted({*case.present, *case.excluded} - set(diagnostics.ontology.names))
+    both = sorted(set(case.present) & set(case.excluded))
+    told = [f"phenotypes: {', '.join(unknown[:5])} not in the release of HPO at hand ({diagnostics.release}); not compared"] if unknown else []
+    return (*told, *([f"phenotypes: {', '.join(both[:5])} recorded as present and as excluded"] if both else []))
+
+
+def require_tokens(max_new_tokens: int) -> None:
+    """Refuse a longest text without a word."""
+    if max_new_tokens < 1:
+        raise ValueError(f"field max_new_tokens: found {max_new_tokens}, expected 1 or more")
+
+
+def require_file_name(out: str | None) -> None:
+    """Refuse a place where no file can be written, before anything is computed."""
+    if out is None:
+        return
+    blocked = next((parent for parent in Path(out).parents if parent.exists() and not parent.is_dir()), None)
+    if Path(out).is_dir() or blocked:
+        found = "a folder" if blocked is None else f"the file {blocked} for a folder"
+        raise ValueError(f"out {out}: found {found}, expected the name of a file to write; give it another name")
+
+
+def require_room(bridge: SemanticBridge, note: str, max_new_tokens: int) -> None:
+    """Refuse a note that the LLM cannot read as a whole beside the question and the answer.
+
+    Raises:
+        ValueError: says how long it is and how long it may be.
+    """
+    longest = getattr(bridge.llm.config, "max_position_embeddings", None)
+    if not note.strip() or longest is None:
+        return
+    asked = len(bridge.prompt.question(REPORT_ASK[0], note)) + sum(projector.k for projector in bridge.projectors.values()) + max_new_tokens
+    if asked > longest:
+        found = f"{asked:,} tokens with question and answer"
+        raise ValueError(f"note: found {found}, expected at most {longest:,}, which is what {bridge.language.name} reads; give the part that matters")
 
 
 def _used(subject: Subject, use: Sequence[str] | None) -> Subject:

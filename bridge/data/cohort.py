@@ -15,7 +15,7 @@ from anndata.io import read_elem
 from scipy import sparse
 
 from bridge.data.manifest import require_unchanged, signed_file
-from encoders.base import Card, Encoder, build, record
+from encoders.base import Card, Encoder, build, record, unseen
 from encoders.blocks import StoredMatrix
 from encoders.hdf5 import require_plain
 
@@ -209,6 +209,10 @@ class Cohort:
         if len(repeated):
             raise ValueError(f"{self.source}: sample {str(repeated[0])!r} is in more than one row; expected every id once")
 
+        hidden = next((str(name) for name in self.table.obs_names if unseen(str(name))), None)
+        if hidden is not None:
+            raise ValueError(f"{self.source}: sample {hidden!a} has signs that nobody sees in its id; expected ids as they are read, make the cohort again")
+
     def _require_values(self) -> None:
         """Every modality has its values, numbers that are finite or NaN; values that stay on disk are not all looked at."""
         for modality in self.modalities:
@@ -218,6 +222,13 @@ class Cohort:
             if values is not None and (values.ndim != 2 or values.dtype.kind not in "biuf" or np.isinf(values).any()):
                 found = f"{values.dtype} values of shape {values.shape}, or infinite ones"
                 raise ValueError(f"{self.source}, obsm[{modality!r}]: found {found}, expected finite numbers [samples, features], NaN where missing")
+            self._require_width(modality, self.stored[modality].shape if values is None else values.shape)
+
+    def _require_width(self, modality: str, shape: tuple[int, ...]) -> None:
+        statistics = self.card(modality).normalisation or {}
+        width = len(statistics["mean"]) if isinstance(statistics.get("mean"), list) else shape[-1]
+        if shape[1:] != (width,):
+            raise ValueError(f"{self.source}, obsm[{modality!r}]: found shape {shape}, expected {width} features as its card says; make the cohort again")
 
     def _require_known_splits(self) -> None:
         unknown = [value for value in self.table.obs["split"].unique() if value not in SPLITS]
@@ -230,18 +241,42 @@ def _about(text: str, source: str) -> dict:
     again = "make the cohort with: bridge data build"
     try:
         about = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{source}, field uns['bridge']: found no JSON ({error}), expected what a cohort says of itself; {again}") from error
     lacking = [name for name, kind in ABOUT.items() if not isinstance(about, dict) or not isinstance(about.get(name), kind)]
     if lacking or about["cards"].keys() != about["encoders"].keys():
         wrong = f"no {lacking[0]!r}" if lacking else f"cards of {list(about['cards'])} and encoders of {list(about['encoders'])}"
         raise ValueError(f"{source}, field uns['bridge']: found {wrong}, expected {', '.join(ABOUT)}, a card and an encoder for each modality; {again}")
+    untold = [column for column, modality in about["facts"].items() if not isinstance(modality, str) or modality not in about["cards"]]
+    if untold:
+        raise ValueError(f"{source}, field uns['bridge'], facts: found {about['facts'][untold[0]]!r} for {untold[0]!r}, expected a modality; {again}")
+    for modality, fields in about["cards"].items():
+        try:
+            require_statistics(Card.from_dict(fields).normalisation)
+        except ValueError as error:
+            raise ValueError(f"{source}, field uns['bridge'], card of {modality!r}: {error}; {again}") from error
     return about
+
+
+def require_statistics(statistics: object) -> None:
+    """Refuse a normalisation that would turn values into nothing or into infinity."""
+    if statistics is None or (isinstance(statistics, dict) and statistics.get("method") == "none"):
+        return
+    statistics = statistics if isinstance(statistics, dict) else {"method": statistics}
+    method = statistics.get("method")
+    numbers = [np.asarray(statistics.get(name), dtype=object) for name in ("mean", "scale")]
+    plain = all(isinstance(each, int | float) and not isinstance(each, bool) for array in numbers for each in array.ravel())
+    fits = numbers[0].shape == numbers[1].shape and numbers[0].ndim <= 1
+    if method not in ("zscore", "global", "unit") or not plain or not fits or not all(0 < each < np.inf for each in numbers[1].ravel()):
+        found = f"found method {method!r} with means {numbers[0].shape} and scales {numbers[1].shape}"
+        raise ValueError(f"normalisation: {found}, expected zscore, global, unit or none, and a mean and a scale above 0 for each feature")
 
 
 def _opened(path: Path) -> tuple[anndata.AnnData, str, dict[str, StoredMatrix]]:
     try:
         return _without_values(path)
+    except UnicodeDecodeError as error:
+        raise _not_a_cohort(path, error) from error
     except ValueError:
         raise
     except Exception as error:  # a damaged file reaches any error of the libraries

@@ -88,7 +88,7 @@ def packed(frame: pd.DataFrame) -> tuple[dict, dict[str, np.ndarray]]:
     for place in range(frame.shape[1]):
         column = frame.iloc[:, place]
         numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype)
-        cells.append(None if numeric else [None if _missing(cell) else str(cell) for cell in column])
+        cells.append(None if numeric else [None if _missing(cell) else cell.decode() if isinstance(cell, bytes) else str(cell) for cell in column])
         if numeric:
             arrays[str(place)] = column.to_numpy(np.float64, na_value=np.nan) if column.hasnans else column.to_numpy(_plain(column.dtype))
     return {"names": [str(name) for name in frame.columns], "rows": len(frame), "cells": cells}, arrays

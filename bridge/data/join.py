@@ -13,6 +13,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from bridge.data.spelling import EXACT, ID_RULES, NearestIds, apply_rules, foreign, loose
+from encoders.base import unseen
 
 IdRule = Sequence[str] | Callable[[str], str]
 
@@ -94,7 +95,7 @@ def _keys(source: IdSource, rule: Callable[[str], str]) -> list[str]:
     ids = list(source.ids)
     if "" in ids:
         raise ValueError(f"ids of {source}: row {ids.index('') + 1} has an empty id; expected an id in every row")
-    unreadable = next((each for each in ids if not each.isprintable() or foreign(each)), None)
+    unreadable = next((each for each in ids if unseen(each) or foreign(each)), None)
     if unreadable is not None:
         sign = foreign(unreadable) or "a sign that nobody sees"
         raise ValueError(f"ids of {source}: {unreadable!a} holds {sign}, expected signs of one script; write the id again")

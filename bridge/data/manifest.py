@@ -85,7 +85,7 @@ def require_manifest(folder: Path, kind: str = "bundle") -> dict[str, str]:
         content = json.loads(path.read_text(encoding="utf-8"))
         about, files = content["about"], content["files"]
         same = _text({"about": about, "files": dict(files)}) == path.read_text(encoding="utf-8")
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{path}: not a manifest ({type(error).__name__}: {error}); {again}") from error
     found = _files(folder)
     wrong = sorted(set(files) ^ set(found)) or [name for name in found if digest(folder / name) != files[name]]

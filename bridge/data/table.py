@@ -8,12 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 import pandas as pd
+from anndata.io import read_elem
 from jaxtyping import Int
+from scipy import sparse
 
 from bridge.data.decode import decoded_frame, packed
-from encoders.base import located
+from encoders.base import located, require_ids, require_text, unseen
+from encoders.hdf5 import read_frame, require_each_once, require_plain
 
 #: Columns a cohort writes itself; a table's own column of that name is kept under ``table_`` and its name.
 OWN_COLUMNS = ("split", "group")
@@ -85,7 +89,35 @@ def read_table(path: Path, *, id_column: str | None = None, needed: Sequence[str
 
 def read_in_child(path: str, key: str) -> tuple[dict, dict[str, np.ndarray]]:
     """The work of the child, see :mod:`bridge.data.decode`: the cells as the file has them."""
-    return packed(_reader(Path(path), key)(Path(path)))
+    try:
+        return packed(_reader(Path(path), key)(Path(path)))
+    except ValueError as error:
+        raise ValueError(str(error) if str(error).startswith("table ") else f"table {error}") from error
+
+
+def read_matrix(path: Path) -> pd.DataFrame:
+    """``X`` of an .h5ad with the names of its rows in front; no further column where it has none.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
+    return decoded_frame("bridge.data.table:matrix_in_child", {"path": str(path)}, f"table {path}")
+
+
+def matrix_in_child(path: str) -> tuple[dict, dict[str, np.ndarray]]:
+    """The work of the child of :func:`read_matrix`."""
+    require_plain(path)
+    with h5py.File(path) as file:
+        ids, names = (read_frame(file[axis]).index.astype(str) for axis in ("obs", "var"))
+        values = read_elem(file["X"]) if "X" in file else np.empty((len(ids), 0))
+    if sparse.issparse(values):
+        values.check_format(full_check=True)  # an index past the end would crash the process later
+        require_each_once(values, f"{path}, X")
+        values = values.toarray()
+    if values.ndim != 2 or len(values) != len(ids):
+        raise ValueError(f"table {path}, X: found shape {values.shape}, expected [{len(ids)}, features]; write the file again")
+    names = names if values.shape[1] else names[:0]
+    return packed(pd.concat([pd.Series(ids, name="id"), pd.DataFrame(np.asarray(values), columns=names)], axis=1))
 
 
 def observations(table: SampleTable | None, rows: Int[np.ndarray, " samples"], ids: Sequence[str], *, as_text: Sequence[str] = ()) -> pd.DataFrame:
@@ -122,6 +154,7 @@ def _reader(path: Path, key: str) -> Callable[[Path], pd.DataFrame]:
 def _read_delimited(path: Path) -> pd.DataFrame:
     """Every column is read as text, so that neither an id nor a group loses its zeros."""
     separator = "," if ".csv" in path.name.lower() else "\t"
+    require_text(path)
     try:
         frame = pd.read_csv(path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig").astype(object)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
@@ -138,12 +171,10 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _read_obs(path: Path, key: str = "obs") -> pd.DataFrame:
-    import h5py
-    from anndata.io import read_elem
-
+    require_plain(path)
     try:
         with h5py.File(path) as file:
-            frame = read_elem(file[key])
+            frame = read_frame(file[key])
     except (OSError, KeyError) as error:
         raise ValueError(f"table {path}: {error}; expected an .h5ad or .h5mu file with {key}") from error
     name = frame.index.name or f"{key.rpartition('/')[2]}_names"
@@ -153,12 +184,17 @@ def _read_obs(path: Path, key: str = "obs") -> pd.DataFrame:
 def _ids(column: pd.Series, path: Path) -> list[str]:
     if pd.api.types.is_float_dtype(column) or column.isna().any():
         raise ValueError(f"table {path}, id column {column.name!r}: found {column.dtype} values or empty ids, expected text or whole numbers in every row")
-    return [str(each) for each in column]
+    ids = [str(each) for each in column]
+    require_ids(ids, f"table {path}, id column {column.name!r}")
+    return ids
 
 
 def _names(frame: pd.DataFrame, path: Path) -> list[str]:
-    """Column names an .h5ad can hold: text without '/', each once."""
-    names = [str(name).replace("/", "_") for name in frame.columns]
+    """Column names an .h5ad can hold: text without '/', each once; a column without a name is called by its place."""
+    names = [str(name).replace("/", "_") if str(name).strip() else f"column {place}" for place, name in enumerate(frame.columns, start=1)]
+    hidden = next((name for name in names if unseen(name)), None)
+    if hidden is not None:
+        raise ValueError(f"table {path}: column {hidden!a} has signs that nobody sees in its name; expected a name as it is read, write it again")
     repeated = [name for place, name in enumerate(names) if name in names[:place]]
     if repeated:
         raise ValueError(f"table {path}: column {repeated[0]!r} is found twice ('/' counts as '_'); expected every name once")

@@ -15,6 +15,7 @@ from bridge.data.build import VECTORS
 from bridge.data.cohort import Cohort, split_by_group
 from bridge.data.splits import OWN_GROUP, given_split, group_column, own_groups
 from bridge.data.table import MISSING, SampleTable, observations, read_table
+from bridge.data.text_file import read_text
 from bridge.data.whole import whole_file
 from bridge.language.notes import Embedded, embed_notes
 from bridge.language.textbank import TEMPLATE, TextBank
@@ -24,6 +25,9 @@ from encoders.base import Encoder, load_class
 FOLDER_COLUMN = "text"
 JSON_LINES = (".jsonl", ".ndjson")
 FORMS = (".h5ad", ".parquet")
+
+#: Largest file of notes in bytes; it is read whole.
+LINES_BYTES = 4 << 30
 
 
 class Modality(NamedTuple):
@@ -184,20 +188,15 @@ def _read_folder(folder: Path) -> SampleTable:
     files = sorted(folder.rglob("*.txt"))
     if not files:
         raise ValueError(f"{folder}: found no .txt file, expected one per note")
-    return _sample_table(folder.name, [{"id": file.relative_to(folder).with_suffix("").as_posix(), FOLDER_COLUMN: _text(file)} for file in files], "id")
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not UTF-8 ({error}); convert it, for example with: iconv -f latin1 -t utf8") from error
+    records = [{"id": file.relative_to(folder).with_suffix("").as_posix(), FOLDER_COLUMN: read_text(file, "a note")} for file in files]
+    return _sample_table(folder.name, records, "id")
 
 
 def _read_json_lines(source: Path, id_column: str | None) -> SampleTable:
     if not source.is_file():
         raise ValueError(f"{source}: no such file; expected one JSON object per line, with an id and the note")
-    records = [_record(source, number, line) for number, line in enumerate(_text(source).split("\n"), start=1) if line.strip()]
+    lines = read_text(source, "notes as JSON, one a line", LINES_BYTES).split("\n")
+    records = [_record(source, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not records:
         raise ValueError(f"{source}: found no line, expected one JSON object per note")
     chosen = id_column or next(iter(records[0][1]))

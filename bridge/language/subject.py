@@ -70,6 +70,7 @@ class Subject:
         fact_modality: Fact column to the modality that can tell it.
         texts: Text column to text, '' where there is none.
         present: Modalities the sample has.
+        lists_of: Fact column to whose list it is, where that is not the sample's own: of a patient the lists of the gene.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Subject:
     fact_modality: dict[str, str]
     texts: dict[str, str]
     present: frozenset[str]
+    lists_of: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def given(self, present: Iterable[str]) -> Subject:
         """The same sample when only these modalities are handed to the model."""

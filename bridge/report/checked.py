@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bridge.language.subject import Subject
+from bridge.report.claims.absence import denied_inputs
 from bridge.report.generation.confidence import Generation, claim_confidence
 from bridge.report.reference import Reference
 from bridge.report.schema import Kind, Provenance, Report, Section
@@ -35,6 +36,7 @@ def checked_report(
     """
     known, beside = against or (subject, reference)
     claims = check(claims_in(written.text, beside.regions, beside.facts, beside.aliases), known, beside)
+    claims += denied_inputs(written.text, subject.present)
     claims = [claim.model_copy(update={"confidence": claim_confidence(claim, written)}) for claim in claims]
     return Report(
         id=subject.id,

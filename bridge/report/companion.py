@@ -15,11 +15,12 @@ import pandas as pd
 from jaxtyping import Float
 
 from bridge.data.gene_aliases import clear_aliases
-from bridge.data.table import NUMBER, read_table
+from bridge.data.table import NUMBER, read_matrix, read_table
 from bridge.language.subject import RegionValues, Subject
 from bridge.report.claims.anatomy import place_of, spoken_forms
 from bridge.report.claims.symbols import is_symbol
 from bridge.report.reference import Reference
+from encoders.base import located
 
 REGIONS, GENES = "companion regions", "companion genes"
 #: Fewest other samples with a value that give a mean and a spread.
@@ -90,12 +91,28 @@ def _numbers(path: Path) -> tuple[pd.DataFrame, pd.Series | None]:
     split = table.columns.get("split")
     columns = table.columns.drop(columns=["split"], errors="ignore")
     kept = [name for name in columns if _is_numeric(columns[name])]
+    for name in columns:
+        _require_one_kind(columns[name], path)
     frame = columns[kept].apply(pd.to_numeric).astype(np.float64).set_axis(table.ids)
-    if path.suffix == ".h5ad":
-        frame = frame.join(_matrix(path))
+    if _file(path).suffix == ".h5ad":
+        frame = frame.join(_matrix(_file(path)))
     if not frame.shape[1] or np.isinf(frame.to_numpy()).any() or not frame.index.is_unique:
         raise ValueError(f"facts {path}: expected every id once, and beside the ids columns of finite numbers, one per region or gene")
     return frame, None if split is None else split.set_axis(table.ids)
+
+
+def _file(path: Path) -> Path:
+    """Without what is chosen of it."""
+    return located(path).only()
+
+
+def _require_one_kind(column: pd.Series, path: Path) -> None:
+    """Refuse a column of numbers with a word among them: left out as a whole, it would check nothing."""
+    present = column.dropna().astype(str)
+    numeric = present.str.fullmatch(NUMBER).astype(bool)
+    wrong = [*present[~numeric], *(cell for cell in present[numeric] if not np.isfinite(float(cell)))]
+    if wrong and 2 * int(numeric.sum()) > len(present):
+        raise ValueError(f"facts {path}, column {column.name!r}: found {wrong[0][:40]!r} among numbers, expected finite numbers; mend the cell")
 
 
 def _is_numeric(column: pd.Series) -> bool:
@@ -105,10 +122,13 @@ def _is_numeric(column: pd.Series) -> bool:
 
 def _matrix(path: Path) -> pd.DataFrame:
     """``X`` of an AnnData file; nothing where it has none."""
-    import anndata
-
-    table = anndata.read_h5ad(path)
-    return table.to_df().astype(np.float64) if table.X is not None else pd.DataFrame(index=table.obs_names)
+    found = read_matrix(path)
+    frame = found[found.columns[1:]].set_axis(found.iloc[:, 0].astype(str))
+    words = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
+    if words or not frame.columns.is_unique:
+        wrong = f"found words for {words[0]!r} in X, expected numbers" if words else "found a name of var twice, expected each once"
+        raise ValueError(f"facts {path}: {wrong}; write the file again")
+    return frame.astype(np.float64)
 
 
 def _others(table: pd.DataFrame, split: pd.Series | None, training: Collection[str]) -> pd.DataFrame:
@@ -120,14 +140,13 @@ def _others(table: pd.DataFrame, split: pd.Series | None, training: Collection[s
 
 def _aliases(path: Path) -> dict[str, str]:
     """Clear aliases of the genes of an AnnData file, where it has some."""
+    path = _file(path)
     if path.suffix != ".h5ad":
         return {}
-    import anndata
-
-    table = anndata.read_h5ad(path, backed="r")
-    column = table.var.get("aliases")
-    table.file.close()
+    table = read_table(Path(f"{path}#var"))
+    column = table.columns.get("aliases")
     if column is None:
         return {}
+    column = column.set_axis(table.ids)
     others = {str(gene): [name.strip() for name in str(names).split(";") if name.strip()] for gene, names in column.dropna().items()}
     return clear_aliases(others, {str(gene): () for gene in column[column.isna()].index}).names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -25,18 +26,24 @@ def provenance(bridge: SemanticBridge, source: str = "", inputs: Iterable[InputF
 
     Args:
         bridge: A loaded bundle.
-        source: Its folder; '' where it was not loaded from one.
+        source: Its folder, of which the report holds the name alone; '' where it was not loaded from one.
         inputs: Files that were read.
     """
+    saved = Path(source) / "config.json"
     return Provenance(
-        bundle=source,
-        bundle_sha256=bundle_digest(Path(source)) if (Path(source) / "config.json").is_file() else "",
-        llm=bridge.language.name,
+        bundle=Path(source).resolve().name if source else "",
+        bundle_sha256=bundle_digest(saved.parent) if saved.is_file() else "",
+        llm=f"{bridge.language.name} {_fingerprint(saved)}".strip(),
         cards={modality: card.to_dict() | {"normalisation": None, "names": []} for modality, card in bridge.cards.items()},
         inputs=tuple(inputs),
         versions={package: importlib.metadata.version(package) for package in VERSIONS},
         notices=tuple(bridge.reference.get("notices", ())),
     )
+
+
+def _fingerprint(saved: Path) -> str:
+    """The beginning of the base LLM's fingerprint, as the bundle was compared with it on loading; '' where there is no bundle."""
+    return str(json.loads(saved.read_text(encoding="utf-8")).get("fingerprint", ""))[:12] if saved.is_file() else ""
 
 
 def licences(bridge: SemanticBridge, given: Collection[str], retrieved: Iterable[Retrieved]) -> tuple[str, ...]:

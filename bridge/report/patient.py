@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from bridge.bundle import Reader
 from bridge.cases.case import Case
 from bridge.cases.facts import BRAIN, GENE, facts_of, variant_in_words
 from bridge.cases.gene_vectors import gene_rows
-from bridge.cases.imaging import ImagingMap
+from bridge.cases.imaging import EXCLUDED, ImagingMap
 from bridge.cases.patient import Diagnostics, Missed, Ranked, Ranking, Shared
 from bridge.cases.patients import READER
 from bridge.data.cohort import Cohort, apply_normalisation
@@ -79,7 +80,7 @@ def mapped_findings(case: Case, imaging: ImagingMap) -> Iterable[MappedFinding]:
 
 
 def patient_inputs(
-    bridge: SemanticBridge,
+    bridge: SemanticBridge | Reader,
     case: Case,
     diagnostics: Diagnostics,
     *,
@@ -114,14 +115,16 @@ def patient_inputs(
     inputs += [input_file(BRAIN, brain)] if brain else []
     found |= sides
     reference = Reference.from_dict(bridge.reference["training"])
-    known = facts | facts_of(given, diagnostics.imaging)
+    own = facts_of(given, diagnostics.imaging)
+    known = facts | own
     subject = subject_of(bridge, case.id, found)
-    subject = Subject(case.id, subject.regions, {name: known.get(name, ()) for name in reference.fact_modality}, subject.fact_modality, {}, subject.present)
+    listed, whose = {name: known.get(name, ()) for name in reference.fact_modality}, dict.fromkeys(facts.keys() - own.keys(), f"{given.gene}, the gene")
+    subject = Subject(case.id, subject.regions, listed, subject.fact_modality, {}, subject.present, whose)
     return PatientInputs(subject, {modality: normalised for modality, (_, normalised) in found.items()}, (*told, *missing), tuple(inputs))
 
 
 def _gene_side(
-    bridge: SemanticBridge, case: Case, cohort: Cohort | None, genes: Path | None, limits: Limits, *, withheld: bool
+    bridge: SemanticBridge | Reader, case: Case, cohort: Cohort | None, genes: Path | None, limits: Limits, *, withheld: bool
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str], list[InputFile], dict[str, tuple[str, ...]]]:
     """The gene's vector, raw and normalised, where it is from, and what the cohort knows of the gene."""
     if not case.gene:
@@ -141,7 +144,7 @@ def _gene_side(
 
 
 def _brain_side(
-    bridge: SemanticBridge, case: Case, imaging: ImagingMap, brain: Path | None, sample: str | None, limits: Limits
+    bridge: SemanticBridge | Reader, case: Case, imaging: ImagingMap, brain: Path | None, sample: str | None, limits: Limits
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str]]:
     """The patient's own brain where it is given, else the mapped findings where the bundle reads such."""
     findings = next((name for name, encoder in bridge.encoders.items() if isinstance(encoder, load_class(READER))), None)
@@ -152,7 +155,7 @@ def _brain_side(
         return {BRAIN: read_input(bridge, BRAIN, brain, sample, limits)}, []
     states = imaging.states(case)
     if findings is None or not states:
-        mapped = f"imaging phenotypes speak of {len(states)} regions" if states else "no imaging phenotype speaks of a region"
+        mapped = _in_words(states)
         units = next((f"'{bridge.cards[name].units}'" for name in (BRAIN,) if name in bridge.cards), "no brain")
         reason = "" if findings or not states else f"; not given to the model: this bundle reads {units}, not findings"
         return {}, [f"brain: {mapped}{reason}"]
@@ -161,6 +164,13 @@ def _brain_side(
     row = encoder.row({name: state for name, state in states.items() if name in encoder.names}).astype(np.float32)
     told = [f"brain: this bundle has no region {', '.join(missing)}"] if missing else []
     return {findings: (row, apply_normalisation(row, bridge.cards[findings].normalisation))}, told
+
+
+def _in_words(states: Mapping[str, str]) -> str:
+    """How many regions imaging phenotypes speak of, and how many they were looked for in and not found."""
+    excluded = sum(state == EXCLUDED for state in states.values())
+    found = f"imaging phenotypes speak of {len(states) - excluded} regions" if len(states) > excluded else "no imaging phenotype speaks of a region"
+    return f"{found} (looked for in vain: {excluded})" if excluded else found
 
 
 def _disorder(ranked: Ranked, ontology: Ontology) -> RankedDisorder:
@@ -189,7 +199,7 @@ def _missed(missed: Missed, ontology: Ontology) -> str:
 def _source(ranking: Ranking, case: Case) -> str:
     hidden = f"; {ranking.hidden} annotations that cite {', '.join(case.publications)} left out" if ranking.hidden else ""
     linked = "the gene's disorders first, " if ranking.gene_used else ""
-    order = f"{linked}by the log-likelihood ratio of the phenotypes (nats)"
+    order = f"{linked}by the log-likelihood ratio of the phenotypes (nats); information: nats, the more the fewer disorders have the phenotype"
     return f"phenotype.hpoa and genes_to_phenotype.txt of the Human Phenotype Ontology, release {ranking.release}{hidden}; ranked {order}"
 
 

@@ -50,9 +50,12 @@ class Reference:
     @classmethod
     def from_dict(cls, fields: dict) -> Reference:
         """Inverse of :meth:`to_dict`; bundles of earlier versions hold no aliases."""
-        numbers = {name: {modality: np.array(values, dtype=float) for modality, values in fields[name].items()} for name in ("mean", "spread")}
-        names = {name: {group: tuple(items) for group, items in fields[name].items()} for name in ("regions", "facts")}
-        return cls(**numbers, **names, fact_modality=dict(fields["fact_modality"]), aliases=dict(fields.get("aliases", {})))
+        try:
+            numbers = {name: {modality: np.array(values, dtype=float) for modality, values in fields[name].items()} for name in ("mean", "spread")}
+            names = {name: {group: tuple(map(_name, items)) for group, items in fields[name].items()} for name in ("regions", "facts")}
+            return cls(**numbers, **names, fact_modality=dict(fields["fact_modality"]), aliases=dict(fields.get("aliases", {})))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"reference.json, field training: found {error}, expected what the training split looks like; write the bundle again") from error
 
     def z(self, modality: str, region: str, raw: float) -> float | None:
         """Standard deviations from the training mean of the same region, None where training does not tell."""
@@ -65,6 +68,12 @@ class Reference:
     def z_scores(self, modality: str, raw: Float[np.ndarray, " regions"]) -> Float[np.ndarray, " regions"]:
         """The same for a whole map in the order of its names; NaN where training does not tell or the value is missing."""
         return (raw - self.mean[modality]) / np.where(self.spread[modality] > 0, self.spread[modality], np.nan)
+
+
+def _name(item: object) -> str:
+    if not isinstance(item, str):
+        raise ValueError(f"the name {item!r}")
+    return item
 
 
 def _json(values: Float[np.ndarray, " regions"]) -> list[float | None]:

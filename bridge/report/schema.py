@@ -17,7 +17,8 @@ class Kind(enum.StrEnum):
 
     ``extreme`` ("highest in the A") is judged by rank within the sample, ``comparison`` ("A is higher than B") by the
     two values, ``level`` ("A is increased", "z = 2.3") against the training reference, ``fact`` by the list of the
-    sample, ``prior`` compares with an earlier examination, which no input ever holds; ``prose`` is the rest.
+    sample, ``prior`` compares with an earlier examination, which no input ever holds; ``input`` says that an input was
+    not given, and is kept only where it was; ``prose`` is the rest.
     """
 
     EXTREME = "extreme"
@@ -25,6 +26,7 @@ class Kind(enum.StrEnum):
     LEVEL = "level"
     FACT = "fact"
     PRIOR = "prior"
+    INPUT = "input"
     PROSE = "prose"
 
 

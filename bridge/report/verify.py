@@ -78,8 +78,14 @@ def not_known(claims: Sequence[Claim], subject: Subject, reference: Reference) -
         if modality not in subject.present:
             sentences.append(f"{grammar.capitalised(grammar.label(column))}: {grammar.INSUFFICIENT}, {grammar.label(modality)} not given.")
         elif column not in said:
-            sentences.append(f"{grammar.capitalised(grammar.label(column))}: {grammar.INSUFFICIENT}.")
+            sentences.append(f"{grammar.capitalised(grammar.label(column))}: {grammar.INSUFFICIENT}.{_unsaid(column, subject)}")
     return tuple(filter(None, sentences))
+
+
+def _unsaid(column: str, subject: Subject) -> str:
+    """That a list is known all the same, of which the model said nothing that stands."""
+    whose = subject.lists_of.get(column, subject.id)
+    return f" It is listed for {whose}, but no statement of the model about it stands." if subject.facts.get(column) else ""
 
 
 def _map_gap(modality: str, subject: Subject) -> str:
@@ -193,6 +199,14 @@ def region_evidence(modality: str, region: str, subject: Subject, reference: Ref
     return Evidence(modality=modality, feature=region, sample=subject.id, value=raw, units=regions.units, z=z, rank=rank, of=regions.measured)
 
 
+def fact_evidence(column: str, subject: Subject, reference: Reference) -> Evidence | None:
+    """What is listed for a sample in a fact column, None where nothing is or its modality was not given."""
+    modality, items = reference.fact_modality.get(column, ""), subject.facts.get(column, ())
+    if not items or modality not in subject.present:
+        return None
+    return Evidence(modality=modality, feature=column, sample=subject.lists_of.get(column, subject.id), listed=items)
+
+
 def _checked_fact(claim: Claim, column: str, subject: Subject, reference: Reference) -> Claim:
     modality = reference.fact_modality.get(column, "")
     claim = claim.model_copy(update={"modality": modality})
@@ -200,10 +214,9 @@ def _checked_fact(claim: Claim, column: str, subject: Subject, reference: Refere
         return claim
     if modality not in subject.present:
         return claim.model_copy(update={"verdict": Verdict.NOT_IN_INPUT})
-    if not (items := subject.facts.get(column, ())):
+    if (evidence := fact_evidence(column, subject, reference)) is None:
         return claim
-    evidence = Evidence(modality=modality, feature=column, sample=subject.id, listed=items)
-    return claim.model_copy(update={"verdict": _fact_verdict(claim, items), "source": Source.RETRIEVED, "evidence": (evidence,)})
+    return claim.model_copy(update={"verdict": _fact_verdict(claim, evidence.listed), "source": Source.RETRIEVED, "evidence": (evidence,)})
 
 
 def _fact_verdict(claim: Claim, items: Sequence[str]) -> Verdict:

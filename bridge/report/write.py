@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from bridge.bundle import Reader
 from bridge.data.cohort import apply_normalisation
 from bridge.data.decode import REPORT, Limits, decoded, holed
 from bridge.language.questions import REPORT_ASK
@@ -90,12 +91,12 @@ def tensors(bridge: SemanticBridge, values: dict[str, np.ndarray]) -> dict[str, 
 
 
 def read_input(
-    bridge: SemanticBridge, modality: str, source: Path, sample: str | None = None, limits: Limits = REPORT, heed: Callable[[], object] = lambda: None
+    bridge: SemanticBridge | Reader, modality: str, source: Path, sample: str | None = None, limits: Limits = REPORT, heed: Callable[[], object] = lambda: None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw and normalised values of one sample from a file, read by the modality's own encoder in a limited child process.
 
     Args:
-        bridge: A loaded bundle.
+        bridge: A loaded bundle, or the part of it that reads.
         modality: Which of its modalities the file is of.
         source: The file.
         sample: Id of the sample, where the file holds several.
@@ -106,7 +107,7 @@ def read_input(
         ValueError: the bundle has no such modality, the file does not fit its encoder, or the file holds several samples and none is named.
     """
     if modality not in bridge.encoders:
-        raise ValueError(f"input {modality!r}: this bundle reads {list(bridge.encoders)}")
+        raise ValueError(f"input {modality!r}: this bundle reads {list(bridge.encoders)}; expected one of them")
     raw = decoded(bridge.encoders[modality], source, limits, heed)
     if sample is None and len(raw.ids) != 1:
         raise ValueError(f"{source}: holds {len(raw.ids)} samples, expected one; name it with --sample, for example {raw.ids[0]!r}")
@@ -122,7 +123,7 @@ def read_input(
     return row, apply_normalisation(row, bridge.cards[modality].normalisation)
 
 
-def subject_of(bridge: SemanticBridge, sample: str, inputs: dict[str, tuple[np.ndarray, np.ndarray]]) -> Subject:
+def subject_of(bridge: SemanticBridge | Reader, sample: str, inputs: dict[str, tuple[np.ndarray, np.ndarray]]) -> Subject:
     """A subject from files: its maps as measured; nothing else is known of it."""
     reference = Reference.from_dict(bridge.reference["training"])
     regions = {

@@ -3,8 +3,9 @@
 (() => {
   const at = (id) => document.getElementById(id);
   const QUESTIONS = ["Which regions are highest?", "Which regions are lowest?", "Which organ systems are affected?", "What is the inheritance?"];
-  const files = new Map(); // modality -> {id, name}
-  let about = null, limits = null, running = null, shown = null;
+  const files = new Map(); // modality -> {id, ...}; id is null once a job has used the file
+  const talks = new Map(); // report -> its questions and answers
+  let about = null, limits = null, running = null, shown = null, coming = 0;
 
   const make = (tag, settings = {}, ...children) => {
     const element = document.createElement(tag);
@@ -18,13 +19,17 @@
     return element;
   };
   const say = (text) => { at("trouble").textContent = text; };
+  const reason = (error) => {
+    if (error.name === "AbortError") return "Cancelled.";
+    return error instanceof TypeError ? "The server does not answer; is bridge serve still running?" : error.message;
+  };
   const size = (count) => (count >= 2 ** 30 ? `${(count / 2 ** 30).toFixed(1)} GiB` : count >= 2 ** 20 ? `${(count / 2 ** 20).toFixed(1)} MiB` : `${Math.ceil(count / 1024)} KiB`);
   const problem = async (response) => {
     try { return (await response.json()).error || `the server answered ${response.status}`; } catch { return `the server answered ${response.status}`; }
   };
 
   // A job: one request that stays open; closing it cancels the job.
-  const follow = async (path, body, tell, signal) => {
+  const follow = async (path, body, tell, signal, taken = () => {}) => {
     for (;;) {
       const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
       const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal });
@@ -32,6 +37,7 @@
         await pause(Number(response.headers.get("Retry-After")) || 5, tell, signal);
         continue;
       }
+      if (response.ok || response.status === 404) taken(); // what was uploaded for it is the job's, or is gone
       if (!response.ok) throw new Error(await problem(response));
       return await last(response.body, tell);
     }
@@ -98,16 +104,21 @@
     const bar = make("progress", { max: "1", value: "0", hidden: true, "aria-label": `Upload of ${input.modality}` });
     const sample = make("input", { id: `${id}-sample`, type: "text", autocomplete: "off", spellcheck: "false", maxlength: "200" });
     const which = make("div", { hidden: true }, make("label", { for: `${id}-sample` }, "Sample id, where the file holds several"), sample);
+    const key = make("input", { id: `${id}-key`, type: "text", autocomplete: "off", spellcheck: "false", maxlength: "200", placeholder: "obsm:X_gene" });
+    const table = make("div", { hidden: true }, make("label", { for: `${id}-key` }, "Table, where the file holds several"), key);
     const remove = make("button", { type: "button", hidden: true }, "Remove");
     const label = make("label", { for: id }, make("b", {}, input.modality));
-    const area = make("div", { class: "drop" }, label, make("span", { class: "quiet", id: `${id}-about` }, input.about), file, bar, make("div", { class: "row" }, state, remove), which);
+    const area = make("div", { class: "drop", role: "group", "aria-label": input.modality }, label, make("span", { class: "quiet", id: `${id}-about` }, input.about), file, bar, make("div", { class: "row" }, state, remove), table, which);
+    let turn = 0; // of two files that were chosen one after the other the second counts
     const clear = () => {
+      turn += 1;
       const kept = files.get(input.modality);
       if (kept && kept.id) fetch(`/api/uploads/${kept.id}`, { method: "DELETE" });
       files.delete(input.modality);
       file.value = "";
       area.classList.remove("ready");
-      bar.hidden = which.hidden = remove.hidden = true;
+      bar.hidden = which.hidden = table.hidden = remove.hidden = true;
+      sample.value = key.value = "";
       state.textContent = "Drop a file here, or choose one";
     };
     const take = async (given) => {
@@ -115,16 +126,25 @@
       if (!given) return;
       say("");
       if (given.size > limits.file_bytes) { state.textContent = `${given.name}: ${size(given.size)}, expected at most ${size(limits.file_bytes)}`; return; }
+      const mine = turn;
       bar.hidden = false;
+      coming += 1;
       state.textContent = `Uploading ${given.name} (${size(given.size)})`;
       try {
-        const id = await upload(input.modality, given, (part) => { bar.value = part; });
-        files.set(input.modality, { id, sample, clear });
-        state.textContent = `${given.name} (${size(given.size)})`;
+        const send = () => upload(input.modality, given, (part) => { bar.value = part; });
+        const { id, name } = await send();
+        if (mine !== turn) { fetch(`/api/uploads/${id}`, { method: "DELETE" }); return; }
+        files.set(input.modality, { id, sample, key, clear, send });
+        state.textContent = `${name} (${size(given.size)})`;
+        table.hidden = !/\.(h5ad|h5mu|npz)$/i.test(given.name);
         area.classList.add("ready");
         which.hidden = remove.hidden = false;
-      } catch (error) { state.textContent = `${given.name}: ${error.message}`; }
-      bar.hidden = true;
+      } catch (error) {
+        if (mine === turn) state.textContent = `${given.name}: ${error.message}`;
+      } finally {
+        coming -= 1;
+        if (mine === turn) bar.hidden = true;
+      }
     };
     file.addEventListener("change", () => take(file.files[0]));
     remove.addEventListener("click", () => { clear(); file.focus(); });
@@ -141,19 +161,21 @@
     request.addEventListener("load", () => {
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch { /* an answer that is no JSON has no text for people */ }
-      if (request.status === 201) resolve(answer.id); else reject(new Error(answer.error || `the server answered ${request.status}`));
+      if (request.status === 201) resolve(answer); else reject(new Error(answer.error || `the server answered ${request.status}`));
     });
     request.addEventListener("error", () => reject(new Error("the upload was interrupted; choose the file again")));
     request.send(file);
   });
-  const wanted = () => {
+  const wanted = async () => {
     const note = at("note").value;
     if (source() === "example") {
       if (!about.examples.includes(at("example").value.trim())) throw new Error("Choose one of the examples");
       return { example: at("example").value.trim(), note };
     }
+    if (coming) throw new Error("A file is still coming in; wait until it is there");
     if (!files.size) throw new Error("Give at least one file");
-    const inputs = Object.fromEntries([...files].map(([modality, file]) => [modality, { upload: file.id, sample: file.sample.value.trim() }]));
+    for (const file of files.values()) file.id ??= (await file.send()).id; // again, where a report that failed used it up
+    const inputs = Object.fromEntries([...files].map(([modality, file]) => [modality, { upload: file.id, sample: file.sample.value.trim(), key: file.key.value.trim() }]));
     return { inputs, note };
   };
 
@@ -163,31 +185,43 @@
     if (running) return;
     say("");
     try {
-      const body = wanted(), controller = new AbortController();
+      const controller = new AbortController();
       busy(controller);
       progress({ state: "running", step: "Starting" });
-      const done = await follow("/api/reports", body, progress, controller.signal);
-      if (body.inputs) used();
+      const body = await wanted();
+      const done = await follow("/api/reports", body, progress, controller.signal, body.inputs ? used : undefined);
+      if (body.inputs) for (const file of [...files.values()]) file.clear();
       await list();
       show(done);
     } catch (error) {
-      if (source() === "files" && running) used();
-      say(error.name === "AbortError" ? "Cancelled." : error.message);
+      say(reason(error));
     } finally { busy(null); }
   };
-  const used = () => { // the server has deleted them
-    for (const file of [...files.values()]) { file.id = null; file.clear(); }
+  const used = () => { // the server deletes them when the job ends
+    for (const file of files.values()) file.id = null;
   };
   const list = async () => {
-    const { reports } = await (await fetch("/api/reports")).json();
+    const response = await fetch("/api/reports");
+    if (!response.ok) throw new Error(await problem(response));
+    const { reports } = await response.json();
     const done = reports.filter((report) => report.state === "done");
     at("made").hidden = !done.length;
-    at("reports").replaceChildren(...done.map((report) => make("li", {}, make("button", { type: "button", "data-id": report.id, onclick: () => show(report) }, report.title))));
+    at("reports").replaceChildren(...done.map((report) => make("li", {}, make("button", { type: "button", "data-id": report.id, onclick: () => reopen(report.id) }, report.title))));
     return done;
+  };
+  const reopen = async (id) => {
+    say("");
+    try {
+      const found = (await list()).find((report) => report.id === id);
+      if (found) show(found); else say("This report is no longer there; it was deleted, or newer ones took its place.");
+    } catch (error) { say(reason(error)); }
   };
   const show = (report) => {
     const path = `/api/reports/${report.id}`;
-    if (shown !== report.id) at("answers").replaceChildren();
+    if (shown !== report.id) {
+      talks.set(shown, [...at("answers").childNodes]);
+      at("answers").replaceChildren(...(talks.get(report.id) || []));
+    }
     shown = report.id;
     at("empty").hidden = true;
     at("report").hidden = at("talk").hidden = false;
@@ -215,8 +249,9 @@
   const answered = (answer) => {
     const parts = [];
     if (answer.not_in_input) parts.push(make("p", {}, `Not in the input: ${answer.not_in_input}.`));
+    if (answer.unanswered) parts.push(make("p", {}, `No answer that stands: ${answer.unanswered}.`));
     if (answer.claims.length) parts.push(make("ul", {}, ...answer.claims.map((each) => claim(each, false))));
-    if (answer.named.length) parts.push(make("h3", {}, "Measured"), make("ul", {}, ...answer.named.map((each) => make("li", {}, evidence(each)))));
+    if (answer.named.length) parts.push(make("h3", {}, "Measured or listed"), make("ul", {}, ...answer.named.map((each) => make("li", {}, evidence(each)))));
     if (answer.unknown.length) parts.push(make("h3", {}, "The input does not tell"), make("ul", {}, ...answer.unknown.map((each) => make("li", {}, each))));
     if (answer.struck.length) parts.push(make("h3", {}, "Struck: contradicts the input, or is not in it"), make("ul", {}, ...answer.struck.map((each) => claim(each, true))));
     return parts.length ? parts : [make("p", {}, "Nothing of the answer could be kept.")];
@@ -225,7 +260,7 @@
     event.preventDefault();
     const question = at("question").value.trim(), button = at("ask").querySelector("button");
     if (!question || button.disabled) return;
-    const box = make("div", { class: "told" }, make("p", { class: "quiet" }, "\u2026"));
+    const box = make("div", { class: "told", "aria-busy": "true" }, make("p", { class: "quiet" }, "\u2026"));
     const report = shown;
     at("answers").append(make("p", { class: "asked" }, question), box);
     at("question").value = "";
@@ -234,7 +269,8 @@
       const tell = (news) => { box.firstChild.textContent = told(news) + (news.tokens ? `, ${news.tokens} tokens` : ""); };
       const done = await follow(`/api/reports/${report}/questions`, { question }, tell, new AbortController().signal);
       box.replaceChildren(...answered(done.answer));
-    } catch (error) { box.replaceChildren(make("p", { class: "contradicted" }, error.message)); }
+    } catch (error) { box.replaceChildren(make("p", { class: "contradicted" }, reason(error))); }
+    box.removeAttribute("aria-busy"); // an assistive technology reads the answer, not every step to it
     button.disabled = false;
     at("question").focus({ preventScroll: true });
     box.scrollIntoView({ block: "nearest" });
@@ -260,7 +296,7 @@
   at("order").addEventListener("submit", write);
   at("ask").addEventListener("submit", ask);
   at("cancel").addEventListener("click", () => { if (running) running.abort(); });
-  at("forget").addEventListener("click", async () => { await fetch("/api/session", { method: "DELETE" }); location.reload(); });
+  at("forget").addEventListener("click", () => fetch("/api/session", { method: "DELETE" }).then(() => location.reload(), (error) => say(reason(error))));
   for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault()); // a file that misses its place does not replace the page
-  begin();
+  begin().catch((error) => say(reason(error)));
 })();

@@ -130,7 +130,7 @@ class Saves(Checkpoint):
         if ends:
             stage = type(module).__name__.lower()
             rank_zero_only(print)(f"{stage}: asked to end (SIGTERM), saved step {self.step} in {self.run}", file=sys.stderr, flush=True)
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(signal.SIGTERM)
 
     def _end(self, *about: object) -> None:
         self.asked_to_end = True
@@ -139,7 +139,7 @@ class Saves(Checkpoint):
         if not trainer.validating:  # Lightning logs a step after this hook; a checkpoint stands behind its step's line
             trainer._logger_connector.update_train_step_metrics()
         path = self.run / f"step-{self.step:08d}.ckpt"
-        trainer.save_checkpoint(path)
+        trainer.save_checkpoint(path, weights_only=False)  # optimiser and place in the data too
         if trainer.is_global_zero:
             _require_ours(path, trainer.strategy)
             for path in checkpoints(self.run)[KEPT:]:
@@ -148,7 +148,7 @@ class Saves(Checkpoint):
 
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """While nothing is to be saved SIGTERM does what Ctrl-C does."""
+    """While nothing is to be saved SIGTERM does what Ctrl-C does, and says that it was SIGTERM."""
     before = signal.getsignal(signal.SIGTERM)
     _on_sigterm(_interrupt)
     try:
@@ -239,7 +239,7 @@ def _validates_now(trainer: lightning.Trainer) -> bool:
 
 
 def _interrupt(*about: object) -> None:
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(signal.SIGTERM)
 
 
 def _on_sigterm(handler: Any) -> None:

@@ -122,8 +122,8 @@ def _run(stage: str, arguments: Sequence[str]) -> Path:
         print("\n".join(_sizes(cli.model.bridge)), flush=True)
     try:
         trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.checkpoint, weights_only=True)
-    except SystemExit as error:  # Lightning's answer to Ctrl-C
-        raise KeyboardInterrupt from error
+    except SystemExit as error:  # Lightning's answer to Ctrl-C and to SIGTERM
+        raise KeyboardInterrupt(*getattr(error.__context__, "args", ())) from error
     bridge = cli.model.whole()
     if trainer.is_global_zero:
         cli.model.write(bridge, cli.out, {stage: {name: float(value) for name, value in trainer.callback_metrics.items()}})

@@ -119,7 +119,7 @@ def test_what_is_no_packet_at_all_is_refused_in_one_line(ontology, tmp_path, tex
 
 def test_bytes_that_are_no_text_are_refused(ontology, tmp_path):
     (tmp_path / "one.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=r"one\.json: cannot be read"):
+    with pytest.raises(ValueError, match=r"one\.json: found .* expected a phenopacket"):
         read_cases(tmp_path, ontology)
 
 

@@ -111,11 +111,23 @@ def test_a_bundle_of_measurements_is_not_given_findings_but_a_measured_brain(bri
     given = patient_inputs(bridge, case, diagnostics)
     assert given.values == {}
     assert given.told[1] == "brain: imaging phenotypes speak of 2 regions; not given to the model: this bundle reads 'a.u.', not findings"
+    searched = Case("x", (SHRUNKEN,), excluded=(ACALLOSAL,))
+    assert patient_inputs(bridge, searched, diagnostics).told[1].startswith("brain: imaging phenotypes speak of 2 regions (looked for in vain: 1);")
+    in_vain = patient_inputs(bridge, Case("x", (), excluded=(ACALLOSAL,)), diagnostics).told[1]
+    assert in_vain.startswith("brain: no imaging phenotype speaks of a region (looked for in vain: 1);")
     pd.DataFrame([tiny_cohort.raw("brain")[0]], index=["p"], columns=list(tiny_cohort.card("brain").names)).to_csv(tmp_path / "b.csv", index_label="id")
     measured = patient_inputs(bridge, case, diagnostics, brain=tmp_path / "b.csv")
     assert measured.subject.present == {"brain"}
     np.testing.assert_allclose(measured.values["brain"], tiny_cohort.values("brain")[0], rtol=1e-4)
     assert measured.subject.regions["brain"].names == tiny_cohort.card("brain").names
+
+
+def test_the_lists_of_a_gene_are_not_called_the_patients_own(bridge, tiny_cohort, diagnostics):
+    told = Case("x", (ATAXIA,), gene=tiny_cohort.ids[0])
+    subject = patient_inputs(bridge, told, diagnostics, cohort=tiny_cohort).subject
+    assert subject.facts["organ_systems"] == tiny_cohort.fact("organ_systems")[0] != ()
+    assert subject.lists_of["organ_systems"] == f"{tiny_cohort.ids[0]}, the gene"
+    assert not set(subject.lists_of) & {"phenotypes", "imaging_findings", "disorders"}
 
 
 def test_the_record_tells_the_disorders_with_what_speaks_for_and_against(case, diagnostics, monkeypatch):

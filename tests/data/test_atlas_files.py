@@ -11,7 +11,7 @@ from encoders.brain_volume import BrainVolume
 from encoders.gene_table import GeneTable
 from encoders.region_map import read_atlas
 
-NAMES, INDICES = ("left cuneus", "right\tcuneus, upper", "brain stem"), (2035, 7, 40000)
+NAMES, INDICES = ("left cuneus", 'right "cuneus", upper', "brain stem"), (2035, 7, 40000)
 
 
 @pytest.fixture

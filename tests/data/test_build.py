@@ -396,7 +396,7 @@ def test_infinite_values_are_refused_by_sample(files):
         ("id,note\n", "found no rows"),
         ("", "No columns to parse"),
         ("id,note,note\np1,a,b\n", "column 'note' is found twice"),
-        ("id,note\n,a\n", "row 1 has an empty id"),
+        ("id,note\n,a\n", "row 1: found an empty id"),
     ],
 )
 def test_a_damaged_table_is_refused(files, text, message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import shutil
+from decimal import Decimal
 
 import anndata
 import h5py
@@ -184,6 +185,26 @@ def npz(world: World):
     return world.report("gene", path, "sub-05")
 
 
+def npz_beside(world: World):
+    path = world.new() / "genes.npz"
+    np.savez(path, ids=np.array(IDS), values=world.vectors, about=np.array({"made": "by hand"}, dtype=object))
+    return world.report("gene", path, "sub-05")
+
+
+def decimals(world: World):
+    path = world.new() / "genes.parquet"
+    cells = {f"d{place}": [Decimal(f"{cell:.12f}") for cell in world.vectors[:, place].tolist()] for place in range(WIDTH)}
+    pd.DataFrame(cells, index=pd.Index(IDS, name="id")).to_parquet(path)
+    return world.report("gene", path, "sub-05")
+
+
+def records(file: h5py.File) -> None:
+    """The table of samples as anndata wrote it before version 0.7."""
+    ids = [name.encode() for name in IDS]
+    del file["obs"]
+    file["obs"] = np.array([(each,) for each in ids], dtype=[("index", "S10")])
+
+
 def parquet(reset):
     def try_it(world: World):
         path = world.new() / "genes.parquet"
@@ -232,6 +253,9 @@ IMAGES = tuple(
             "zeros behind the last voxel",
             image(padded),
         ),
+        ("seven dimensions, four of one", lambda world: world.report("brain", world.nifti(world.volume.reshape(*world.volume.shape, 1, 1, 1, 1)))),
+        ("slope 0 beside an intercept", lambda world: world.report("brain", world.patched(scl_slope=0, scl_inter=77))),
+        ("voxel sizes of nothing beside an sform", lambda world: world.report("brain", world.patched(pixdim=[1, 0, 0, 0, 0, 0, 0, 0], qform_code=0))),
         ("ending in capitals", lambda world: world.report("brain", shutil.copy(world.image, world.new() / "sub-01.NII.GZ"))),
     )
 )
@@ -255,7 +279,11 @@ VECTORS = tuple(
         ("csv packed in two members", csv(lambda content: gzip.compress(content[:100]) + gzip.compress(content[100:]), "genes.csv.gz")),
         ("tsv", csv(lambda content: content.replace(b",", b"\t"), "genes.tsv")),
         ("csv with quotes", csv(lambda content: content.replace(b"sub-05", b'"sub-05"'))),
+        ("csv packed, ending in capitals", csv(gzip.compress, "GENES.CSV.GZ")),
         ("npz", npz),
+        ("npz with an array of objects beside", npz_beside),
+        ("parquet of exact decimals", decimals),
+        ("obs as one array of records", rewritten(records)),
         ("parquet with the ids as index", parquet(False)),
         ("parquet with the ids as a column", parquet(True)),
         ("one row, no sample named", one_row),

@@ -8,12 +8,13 @@ import numpy as np
 from benign import families
 from input_world import Case, Outcome, World
 from malformed_configs import CASES as CONFIGS
+from malformed_found import CASES as FOUND
 from malformed_h5ad import CASES as H5AD
 from malformed_ids import CASES as IDS
 from malformed_nifti import CASES as NIFTI
 from malformed_tables import CASES as TABLES
 
-MALFORMED = (*NIFTI, *H5AD, *TABLES, *IDS, *CONFIGS)
+MALFORMED = (*NIFTI, *H5AD, *TABLES, *IDS, *CONFIGS, *FOUND)
 
 #: Longest refusal in characters: two lines of a wide terminal, paths left out.
 LONGEST = 600

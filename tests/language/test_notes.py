@@ -239,7 +239,7 @@ def test_a_folder_without_notes_and_a_note_in_another_encoding_are_refused(tmp_p
     with pytest.raises(ValueError, match=r"found no \.txt file"):
         read_notes(tmp_path, ["text"])
     (tmp_path / "old.txt").write_bytes("Größe".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"old\.txt: not UTF-8"):
+    with pytest.raises(ValueError, match=r"old\.txt: found .* expected a note as text in UTF-8"):
         read_notes(tmp_path, ["text"])
 
 

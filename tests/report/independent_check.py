@@ -5,7 +5,7 @@
 It shares no code with the checker whose gate the reports went through: names, lists, ranks and facts are read here again,
 from the file's own columns. A region said to be highest (lowest) contradicts the map where it is not in the highest (lowest)
 third, a fact where the sample has a list in that column and the item is not on it, a printed value where it is not the one
-in the file. A name that the cohort does not have is counted beside.
+in the file, "not given" where the file has the input for the sample. A name that the cohort does not have is counted beside.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ class Raw:
     def __init__(self, table, sample):
         about = json.loads(str(table.uns["bridge"]))
         row = list(table.obs_names).index(sample)
-        self.maps = {}
+        self.maps, self.given = {}, [modality for modality in about["cards"] if np.isfinite(np.asarray(table.obsm[modality][row], dtype=float)).any()]
         for modality, card in about["cards"].items():
             values = np.asarray(table.obsm[modality][row], dtype=float)
             if card["names"] and len(card["names"]) == len(values) and np.isfinite(values).any():
@@ -94,6 +94,9 @@ def check_text(text, raw, counted):
             _extremes(found[1].lower() == "highest", found[2], names, raw, counted)
         for column, items in raw.vocabulary.items():
             _facts(clause, column, items, raw, counted)
+        for modality in raw.given:
+            if re.fullmatch(rf"\s*{re.escape(modality.replace('_', ' '))}(?: map| findings)?\s*:\s*not given\s*", clause, re.IGNORECASE):
+                counted.add(False, clause.strip())
 
 
 def _extremes(highest, listed, names, raw, counted):
@@ -160,7 +163,9 @@ def of_folder(folder, cohort):
         report = json.loads(path.read_text(encoding="utf-8"))
         raw, before, after, printed = Raw(table, report["id"]), Counted(), Counted(), Counted()
         check_text(report["text"], raw, before)
-        page = next(each for each in (path.with_suffix(ending) for ending in (".md", ".html")) if each.is_file())
+        page = next((each for each in (path.with_suffix(ending) for ending in (".md", ".html")) if each.is_file()), None)
+        if page is None:
+            raise SystemExit(f"{path}: found no page beside it, expected {path.stem}.html or .md; write the reports with --format html")
         for line in standing_lines(page.read_text(encoding="utf-8")):
             check_text(line.split(" — ")[0], raw, after)
             check_printed(line, raw, printed)

@@ -100,10 +100,17 @@ def test_a_true_answer_stands_with_its_evidence_and_a_false_one_is_struck(answer
         ("Write the report.", "No statement."),
     ],
 )
-def test_where_nothing_in_answer_to_it_can_be_checked_the_answer_is_not_in_the_input(answered, question, text):
+def test_where_nothing_in_answer_to_it_can_be_checked_no_answer_stands_and_what_was_measured_is_told(answered, sample, question, text):
     answer = answered(question, text)
-    assert answer.not_in_input == ask.CANNOT_CHECK
-    assert answer.claims == ()
+    assert (answer.unanswered, answer.not_in_input, answer.claims) == (ask.CANNOT_CHECK, "", ())
+    assert answer.text == f"No answer that stands: {ask.CANNOT_CHECK}."
+    regions, told = sample()[0].regions["brain"], [evidence.feature for evidence in answer.named]
+    if question.startswith("Which regions"):
+        assert told == [*regions.extremes("highest"), *reversed(regions.extremes("lowest"))]
+    elif question.startswith("Which organ"):
+        assert told == ["organ_systems"]
+    else:
+        assert {"organ_systems", "inheritance", regions.extremes("highest")[0]} <= {*told}
 
 
 def test_of_a_region_that_the_question_names_the_measured_value_is_told_whatever_the_model_says(answered, sample):
@@ -111,7 +118,7 @@ def test_of_a_region_that_the_question_names_the_measured_value_is_told_whatever
     assert [evidence.feature for evidence in answer.named] == ["left insula", "right insula"]
     regions = sample()[0].regions["brain"]
     assert answer.named[0].value == pytest.approx(float(regions.raw[regions.names.index("left insula")]))
-    assert answer.not_in_input == ""
+    assert (answer.not_in_input, answer.unanswered) == ("", ask.CANNOT_CHECK)
 
 
 def test_a_fact_that_no_list_tells_is_the_models_inference(bridge, sample, monkeypatch):

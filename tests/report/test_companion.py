@@ -87,7 +87,7 @@ def test_errors_name_the_file_and_what_was_expected(table, tmp_path):
     with pytest.raises(ValueError, match=r"facts .*words.csv: expected .* columns of finite numbers"):
         read_companion(tmp_path / "words.csv", "s00")
     (tmp_path / "twice.csv").write_text("id,insula\ns00,1\ns00,2\n")
-    with pytest.raises(ValueError, match=r"facts .*twice.csv: expected every id once"):
+    with pytest.raises(ValueError, match=r"twice.csv, .*'s00' occurs twice"):
         read_companion(tmp_path / "twice.csv", "s00")
 
 
@@ -100,7 +100,8 @@ def test_the_command_checks_against_the_table_and_does_not_show_it_to_the_model(
         seen.append((set(batch), settings["constrain"], "left thalamus" in settings["known"].regions[REGIONS]))
         return [Generation("The left thalamus is increased.", ("The left thalamus is increased.",), (0.5,))]
 
-    monkeypatch.setattr(commands, "load", lambda *_, **__: bridge)
+    for name in ("load", "load_reader"):
+        monkeypatch.setattr(commands, name, lambda *_, **__: bridge)
     monkeypatch.setattr(write, "generated", said)
     commands.report(
         ["bundle", "--cohort", str(tiny_cohort_file), "--sample", "sample-30", "--facts", str(tmp_path / "facts.csv"), "--constrain", "--format", "json"]

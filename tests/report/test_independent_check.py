@@ -38,6 +38,8 @@ def counted(check, text, raw):
         ("the {0} is higher than the {9}", (1, 0)),
         ("the {0} is lower than the {9}", (1, 1)),
         ("All is well.", (0, 0)),
+        ("Gene: not given. Brain map: not given.", (2, 2)),
+        ("Note: not given. Gene findings: insufficient evidence.", (0, 0)),
         ("highest in the hippocampus", (0, 0)),
     ],
 )

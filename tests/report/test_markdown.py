@@ -3,6 +3,7 @@
 import html
 import re
 
+import numpy as np
 import pytest
 from desikan_killiany import REGIONS
 from full_report import PAYLOADS, REPORT, with_text
@@ -10,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from bridge.report.given import MappedFinding, Measured, Patient
+from bridge.report.page import content
 from bridge.report.page.content import NOTICE
 from bridge.report.page.markdown import escape
-from bridge.report.render import to_json, to_markdown
+from bridge.report.render import to_html, to_json, to_markdown
 from bridge.report.schema import Claim, Direction, Provenance, Report
 from bridge.report.verify import check, claims_in, not_known, sections, struck
+from bridge.retrieve.schema import Candidate, CandidateKind, Point, Position, Retrieved
 
 
 def report_of(text, subject, reference, **fields):
@@ -102,3 +106,96 @@ def test_characters_that_hide_or_turn_text_are_left_out():
 def test_json_is_strict_and_reads_back_as_the_same_report(subject, reference):
     report = report_of(f"Highest in the {REGIONS[0]} and {REGIONS[50]}.", subject, reference)
     assert Report.model_validate_json(to_json(report)) == report
+
+
+def part(page, heading):
+    return page.split(f"## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_a_long_list_stands_once_and_each_claim_says_whether_it_is_on_it(make_subject, reference):
+    organs = ("nervous system", "head and neck", "eye", "skin")
+    long = make_subject(np.zeros(len(REGIONS)), {"organ_systems": organs})
+    page = to_markdown(report_of("Gene findings: organ systems eye, skin and skeletal system.", long, reference))
+    assert page.count("nervous system") == 1
+    assert "- organ systems eye — among the 4 listed for sample-1; retrieved" in part(page, "Gene findings")
+    assert "| organ systems | sample-1 | nervous system, head and neck, eye, skin |" in part(page, "Gene findings")
+    assert all("not among the 4 listed for sample-1" in line for line in part(page, content.STRUCK).splitlines() if line.startswith("- "))
+
+
+def test_a_z_that_rounds_to_zero_has_no_sign(make_subject, reference):
+    values = np.linspace(2, -2, len(REGIONS))
+    values[0], values[1:] = 0.04, values[1:] - 3
+    page = to_markdown(report_of(f"Highest in the {REGIONS[0]}.", make_subject(values), reference))
+    assert "(z 0.0, rank 1 of 83)" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "The model stated nothing about it."),
+        ("Inheritance X-linked.", "No statement of the model about it stood the check."),
+    ],
+)
+def test_why_there_is_no_finding_is_what_happened(text, reason, subject, reference):
+    report = report_of(text, subject, reference).model_copy(update={"given": ("brain", "gene")})
+    assert part(to_markdown(report), "Gene findings").strip().startswith(reason)
+
+
+def test_a_statement_that_nothing_can_check_is_not_called_refuted(make_subject, reference):
+    report = report_of("Organ systems skin.", make_subject(np.zeros(len(REGIONS))), reference)
+    assert part(to_markdown(report), "Gene findings").strip() == f"Nothing can check what the model stated about it; see {content.CANNOT}."
+
+
+def test_the_nearest_samples_are_told_apart_and_a_gene_without_units_has_none():
+    others = tuple(Point(id=name, label=label, x=0, y=0, near=True) for name, label in (("B", "zinc finger, type 2"), ("A", "actin, alpha")))
+    position = Position(query="gene", x=0, y=0, others=others, shown=0.5)
+    page = to_markdown(Report(id="a", given=("gene",), measured=(Measured(modality="gene", width=4, units="none"),), position=position))
+    assert "The 2 nearest in the shared space, from gene, by name: actin, alpha; zinc finger, type 2." in page
+    assert "- gene: 4 features without names\n" in page
+
+
+def test_candidates_in_the_order_of_a_probability_are_not_called_the_nearest():
+    likely = Retrieved(query="gene", kind=CandidateKind.PHENOTYPE, items=(Candidate(id="HP:1", score=-0.1, probability=0.5, prior=0.5),), candidates=9)
+    near = Retrieved(query="gene", kind=CandidateKind.TEXT, items=(Candidate(id="A", label="Variants in this ge", score=0.3),), candidates=9)
+    page = part(to_markdown(Report(id="a", retrieved=(likely, near))), content.SAYS)
+    assert "Likeliest phenotype from gene, of 9" in page
+    assert "Nearest text to gene, of 9" in page
+    assert "| Variants in this ge… | A |" in page
+    assert content.CHANCES in page
+    assert "Variants in this ge…" in to_html(Report(id="a", retrieved=(near,)))
+
+
+def test_provenance_names_the_bundle_without_its_folders_and_says_what_no_seed_means():
+    page = part(to_markdown(Report(id="a", provenance=Provenance(bundle="/home/me/runs/bundle-7"))), content.PROVENANCE)
+    assert "- bundle: bundle-7\n" in page
+    assert "- seed: none, the most probable token is taken" in page
+
+
+def test_terms_that_stand_within_others_are_told_once():
+    made = Provenance(
+        cards={"gene": {"licence": "names free; texts: HPO terms"}}, notices=("HPO terms", "other terms"), licences=("gene: names free; texts: HPO terms",)
+    )
+    assert content.licences(Report(id="a", provenance=made)) == ("gene: names free; texts: HPO terms", "other terms")
+
+
+def test_a_phenotype_of_two_directions_counts_once_in_the_coverage():
+    found = [
+        MappedFinding(term="HP:0001305", name="Dandy-Walker", regions=(name,), direction=way) for name, way in (("vermis", "lower"), ("ventricle", "higher"))
+    ]
+    patient = Patient(imaging=(*found, MappedFinding(term="HP:0000002", name="Unmapped")))
+    assert content.coverage(Report(id="a", patient=patient)) == "1 of 2 imaging phenotypes map to regions"
+
+
+@pytest.mark.parametrize(
+    ("given", "measured", "told"),
+    [
+        (("gene",), False, "none, the model was given no brain of this patient"),
+        (("gene", "note"), True, "none, the model was given no brain of this patient"),
+        (("brain", "gene"), False, "the imaging phenotypes mapped to regions, not a scan"),
+        (("brain",), True, "the patient's own image or table"),
+    ],
+)
+def test_the_brain_side_of_a_patient_is_what_the_model_was_given(given, measured, told):
+    report = Report(id="a", given=given, patient=Patient(measured_brain=measured))
+    assert f"- brain side: {told}\n" in to_markdown(report)
+    assert f"Brain side: {told}." in html.unescape(to_html(report))

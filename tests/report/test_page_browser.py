@@ -4,6 +4,7 @@ import pytest
 from browser import PHONE, overflow, watch
 from full_report import PAYLOADS, REPORT, block_atlas, with_text
 
+from bridge.report.cohort.cohort_index import Row, index_page
 from bridge.report.render import to_html
 
 CLAIMS = ".claim > button"
@@ -132,3 +133,20 @@ def test_printed_every_evidence_is_on_paper(page, file):
     page.goto(file)
     page.emulate_media(media="print")
     assert all(evidence.is_visible() for evidence in page.locator(".evidence").all())
+
+
+def test_the_index_sorts_by_keyboard_and_keeps_its_first_column_on_a_phone(phone, tmp_path):
+    names = ("TWO", "ONE10", "ONE9", "N" * 60)
+    rows = [Row(name, f"reports/{name}.html", "brain, gene", "", *range(6)) for name in names]
+    (tmp_path / "index.html").write_text(index_page(rows, {}, "Reports"), encoding="utf-8")
+    phone.goto((tmp_path / "index.html").as_uri())
+    first, samples = phone.locator("thead button").first, phone.locator("tbody th")
+    assert "\u2195" in first.evaluate("each => getComputedStyle(each, '::after').content")
+    assert samples.all_inner_texts() == list(names)
+    for order, direction in ((["N" * 60, "ONE9", "ONE10", "TWO"], "ascending"), (["TWO", "ONE10", "ONE9", "N" * 60], "descending")):
+        first.press("Enter")
+        assert phone.locator("thead th").first.get_attribute("aria-sort") == direction
+        assert samples.all_inner_texts() == order
+    phone.locator(".wide").evaluate("each => { each.scrollLeft = 300; }")
+    assert phone.locator("tbody th").last.bounding_box()["x"] >= 0
+    assert overflow(phone) == 0

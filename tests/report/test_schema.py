@@ -36,7 +36,7 @@ def test_the_schema_names_every_direction_source_and_verdict():
     assert json.loads(json.dumps(schema)) == schema
     definitions = schema["$defs"]
     assert definitions["Direction"]["enum"] == ["higher", "lower", "increased", "decreased", "within range", "present", "absent", "none"]
-    assert definitions["Kind"]["enum"] == ["extreme", "comparison", "level", "fact", "prior", "prose"]
+    assert definitions["Kind"]["enum"] == ["extreme", "comparison", "level", "fact", "prior", "input", "prose"]
     assert definitions["Source"]["enum"] == ["measured", "retrieved", "model inference"]
     assert definitions["Verdict"]["enum"] == ["supported", "near", "contradicted", "not in input", "uncheckable"]
     assert schema["additionalProperties"] is False

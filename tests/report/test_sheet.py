@@ -138,4 +138,4 @@ def test_a_report_shows_the_value_behind_a_level_and_why_a_comparison_with_the_p
     page = to_markdown(Report(id="s", sections=sections(claims), struck=struck(claims), text=text))
     assert "- the left insula is decreased, z -2.5 — left insula: 0.25 a.u. (z -2.5, rank 83 of 83)" in page
     assert "~~The right insula has worsened~~ — comparison with an earlier examination, not in input" in page
-    assert "~~the right insula is increased~~ — contradicted: right insula: 0.5 a.u. (z +0.0, rank 1 of 83)" in page
+    assert "~~the right insula is increased~~ — contradicted: right insula: 0.5 a.u. (z 0.0, rank 1 of 83)" in page

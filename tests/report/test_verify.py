@@ -1,5 +1,6 @@
 """Every claim is checked against the sample, and only what is true of it is supported."""
 
+import dataclasses
 import json
 
 import anndata
@@ -145,6 +146,15 @@ def test_what_is_not_known_is_said(subject, make_subject, reference):
     assert not_known((), subject.given([]), reference)[0] == "Brain map: insufficient evidence, not given."
 
 
+def test_what_the_model_leaves_out_though_it_is_listed_is_told_with_whose_list_it_is(subject, reference):
+    told = "Organ systems: insufficient evidence. It is listed for {}, but no statement of the model about it stands."
+    assert told.format("sample-1") in not_known((), subject, reference)
+    of_gene = dataclasses.replace(subject, lists_of={"organ_systems": "HTT, the gene"})
+    assert told.format("HTT, the gene") in not_known((), of_gene, reference)
+    (claim,) = checked("Organ systems nervous system.", of_gene, reference)
+    assert claim.evidence[0].sample == "HTT, the gene"
+
+
 @pytest.fixture
 def cohort():
     rng = np.random.default_rng(0)
@@ -163,7 +173,7 @@ def cohort():
             "cards": {"brain": card},
             "encoders": {"brain": {"class_path": "encoders.region_table.RegionTable", "init_args": {"names": names}}},
             "texts": [],
-            "facts": {"organ": "gene"},
+            "facts": {"organ": "brain"},
             "notes": {},
         }
     )

@@ -113,7 +113,7 @@ def test_a_report_lists_what_was_given_and_what_was_missing(given, note, listed,
     subject, values = sample(0, *given)
     report = write_report(bridge, subject, values, note=note, max_new_tokens=3, source="runs/bundle")
     assert (report.id, report.given, report.missing) == ("sample-00", listed, missing)
-    assert report.provenance.bundle == "runs/bundle"
+    assert report.provenance.bundle == "bundle"
     assert set(report.provenance.versions) == {"neuro-omics-bridge", "torch", "transformers", "peft"}
     assert "Made-up samples." in report.provenance.notices
     assert Report.model_validate_json(to_json(report)) == report

@@ -10,6 +10,7 @@ from bridge.data.cohort import Cohort
 from bridge.instructions.item import Instruction, read_instructions, write_instructions
 from bridge.instructions.module import InstructionData
 from bridge.language.llm import LLM, Lora
+from bridge.report.gate import training_reference
 from bridge.report.generation.generate import generate
 from bridge.train.instruct import Instruct
 
@@ -82,8 +83,9 @@ def test_a_stopped_run_goes_on_to_the_very_same_weights(words, tiny_llm, tmp_pat
 
 
 def test_a_bundle_with_modalities_goes_on_with_instructions_about_its_samples(folder, tiny_cohort_file, tiny_llm, tmp_path, projectors, tune, fit):
-    stage = tune(Cohort.read(tiny_cohort_file))
-    stage.bridge.reference = {}
+    cohort = Cohort.read(tiny_cohort_file)
+    stage = tune(cohort)
+    stage.bridge.reference = training_reference(stage.bridge, cohort)
     save(stage.bridge, tmp_path / "tuned")
     arguments = command(tmp_path / "out", tiny_llm(), "--data.instructions", str(folder), "--data.cohort", str(tiny_cohort_file))
     assert main([*arguments, "--model.start", str(tmp_path / "tuned"), "--trainer.max_steps", "2"]) == 0

@@ -1,6 +1,8 @@
 """The commands align and tune as a whole: bundle, record, log, checkpoint, and going on after a stop."""
 
 import json
+import os
+import signal
 
 import pandas as pd
 import pytest
@@ -184,3 +186,11 @@ def test_a_wrong_argument_is_named_in_a_line_or_two(stage, arguments, message):
     with pytest.raises(ValueError, match=message) as refused:
         stage("align", "never", *arguments)
     assert len(str(refused.value).splitlines()) <= 2
+
+
+def test_a_stage_that_is_asked_to_end_says_by_which_signal(stage, monkeypatch):
+    begin = Stage.on_train_batch_start
+    monkeypatch.setattr(Stage, "on_train_batch_start", lambda self, *about: (os.kill(os.getpid(), signal.SIGTERM), begin(self, *about))[1])
+    with pytest.raises(KeyboardInterrupt) as end:
+        stage("align", "ended")
+    assert end.value.args == (signal.SIGTERM,)

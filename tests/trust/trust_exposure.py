@@ -41,7 +41,7 @@ def figures(fast: bool, folder: Path) -> list[Figure]:
     note = f"{'default LLM' if whole else 'tiny LLaMA'}, {CANARIES} canaries, {POSSIBLE} codes each ({math.log2(POSSIBLE):.0f} bits)"
     found = [_figure(exposures, repeated, times, note) for times in REPETITIONS]
     control = np.array([exposure for exposure, times in zip(exposures, repeated, strict=True) if times == 0])
-    low, high = _interval(control)
+    low, high = _interval(control, 0.99)  # a check of the measure itself, so that it fails by chance once in a hundred
     by_chance = sum(math.log2(POSSIBLE) - math.log2(rank) for rank in range(1, POSSIBLE + 1)) / POSSIBLE
     told = f"mean {control.mean():.2f} ({low:.2f}-{high:.2f}), by chance {by_chance:.2f}; {note}"
     return [*found, Figure("exposure of people who are not in the text is that of chance", "yes" if low <= by_chance <= high else "no", "yes", SEED, told)]
@@ -54,11 +54,11 @@ def _figure(exposures: list[float], repeated: list[int], times: int, note: str) 
     return Figure(name, f"{chosen.mean():.2f} ({low:.2f}-{high:.2f})", MEASURED, SEED, note)
 
 
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    """95 % of the means of 2,000 draws with replacement."""
+def _interval(values: np.ndarray, share: float = 0.95) -> tuple[float, float]:
+    """Where this share of the means of 2,000 draws with replacement lies."""
     random = np.random.default_rng(SEED)
     means = random.choice(values, (2000, len(values))).mean(axis=1)
-    return tuple(np.quantile(means, (0.025, 0.975)).tolist())
+    return tuple(np.quantile(means, ((1 - share) / 2, (1 + share) / 2)).tolist())
 
 
 def _people() -> tuple[list[str], list[list[str]]]:

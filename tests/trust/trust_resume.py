@@ -124,7 +124,7 @@ def commands(cases: list[tuple[str, signal.Signals]], folder: Path, inputs: dict
         first.send_signal(number)
         said, saved = first.communicate(timeout=600)[1], bool(checkpoints(run.beside))
         if number == signal.SIGTERM:
-            told = "saved step" in said and "run the same command again" in said and "Traceback" not in said
+            told = "saved step" in said and "run the same command again" in said and "Traceback" not in said and first.returncode == 128 + number
             found.append(Figure(f"{name}: saved at the end of the step, and told how to go on", str(saved and told), "True"))
         again = command(run)
         again.communicate(timeout=600)

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from bridge.report.page import content, what_if_told
 from bridge.report.page.figures import Marks, atlas_of, brain_map, feature_table, plane
-from bridge.report.page.plain import plain
+from bridge.report.page.plain import plain, signed
 from bridge.report.schema import Report
 from encoders.region_map import Atlas
 
@@ -49,7 +49,7 @@ def to_html(report: Report, atlas: Atlas | Mapping[str, Atlas] | None = None) ->
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     made = jinja2.Environment(loader=loader, autoescape=True, finalize=_shown_text, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"number": _number, "signed": _signed, "percent": _percent}
+    made.filters |= {"number": _number, "signed": _signed, "percent": _percent, "chance": content.chance}
     return made
 
 
@@ -75,7 +75,7 @@ def _number(value: float | int | None) -> str:
 
 
 def _signed(value: float | int | None, digits: int = 2) -> str:
-    return "unknown" if value is None else f"{value:+.{digits}f}".replace("-", "\u2212")
+    return "unknown" if value is None else signed(value, digits).replace("-", "\u2212")
 
 
 def _percent(value: float | int) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from bridge.language import grammar
 from bridge.report.given import Measured, Patient, RankedDisorder
 from bridge.report.page import content, what_if_told
 from bridge.report.page.content import Findings
-from bridge.report.page.plain import plain
+from bridge.report.page.plain import plain, signed
 from bridge.report.schema import Claim, Evidence, Report, Source, WhatIf
 from bridge.retrieve.schema import Agreement, Candidate, Retrieved
 
@@ -18,6 +19,8 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _NOTHING = "- none"
 #: Features of a map that are listed: those farthest from the training mean.
 _LISTED = 10
+#: Items of a list that stand beside each claim; a longer list stands once, under the findings.
+_SHORT = 3
 
 
 def to_markdown(report: Report) -> str:
@@ -34,9 +37,7 @@ def to_markdown(report: Report) -> str:
 
 def finding(claim: Claim) -> str:
     """One claim with what it rests on, as a line of Markdown."""
-    notes = [content.rests_on(claim)] if claim.source is not Source.MEASURED else []
-    evidence = "; ".join(map(measurement, claim.evidence))
-    return f"{escape(claim.statement)} — {'; '.join(filter(None, [evidence, *notes, content.remark(claim)]))}"
+    return _finding(claim, "; ".join(map(measurement, claim.evidence)))
 
 
 def measurement(evidence: Evidence) -> str:
@@ -44,7 +45,8 @@ def measurement(evidence: Evidence) -> str:
     if evidence.value is None:
         return f"listed for {escape(evidence.sample)}: {escape(', '.join(evidence.listed)) or 'nothing'}"
     value = " ".join(filter(None, [f"{evidence.value:.3g}", escape(evidence.units)]))
-    place = ", ".join(filter(None, [_z(evidence.z), f"rank {evidence.rank} of {evidence.of}" if evidence.rank else ""]))
+    z = "z unknown" if evidence.z is None else f"z {signed(evidence.z)}"
+    place = ", ".join(filter(None, [z, f"rank {evidence.rank} of {evidence.of}" if evidence.rank else ""]))
     return f"{escape(evidence.feature)}: {value} ({place})"
 
 
@@ -74,7 +76,7 @@ def _given(report: Report) -> list[str]:
 def _measured(measured: Measured) -> str:
     known = sum(value is not None for value in measured.values)
     parts = [f"{known} of {measured.width} features measured" if measured.names else f"{measured.width} features without names"]
-    parts += [escape(text) for text in (measured.atlas, measured.units) if text]
+    parts += map(escape, content.about(measured))
     parts += [f"root mean square {measured.norm:.2f} after normalisation"] if measured.norm is not None else []
     parts += [f"replaced by a what-if: {escape(', '.join(measured.changed))}"] if measured.changed else []
     return f"{escape(measured.modality)}: {'; '.join(parts)}"
@@ -82,24 +84,24 @@ def _measured(measured: Measured) -> str:
 
 def _patient(report: Report, patient: Patient) -> list[str]:
     lines = [("phenotypes", patient.present), ("looked for and not found", patient.excluded), ("gene", [patient.gene]), ("variants", patient.variants)]
-    side = "the patient's own image or table" if patient.measured_brain else "the imaging phenotypes mapped to regions"
     imaging = [[found.term, found.name, ", ".join(found.regions) or "none", found.direction] for found in patient.imaging]
     table = [_table(("term", "imaging phenotype", "regions", "direction"), imaging)] if imaging else []
     told = [f"{name}: {escape(', '.join(filter(None, items))) or 'none'}" for name, items in lines]
-    return ["### Patient", _bullets([*told, f"mapping coverage: {content.coverage(report)}", f"brain side: {side}"]), *table]
+    return ["### Patient", _bullets([*told, f"mapping coverage: {content.coverage(report)}", f"brain side: {content.brain_side(report, patient)}"]), *table]
 
 
 def _findings(part: Findings) -> list[str]:
-    blocks = [f"## {escape(part.title)}", _bullets(map(finding, part.claims)) if part.claims else part.nothing]
+    blocks = [f"## {escape(part.title)}", _bullets(map(_short, part.claims)) if part.claims else part.nothing]
     if part.lists:
-        blocks.append(_table(("column", "listed for the sample"), [[row.feature, ", ".join(row.listed) or "nothing"] for row in part.lists]))
+        rows = [[grammar.label(row.feature), row.sample, ", ".join(row.listed) or "nothing"] for row in part.lists]
+        blocks.append(_table(("list", "of", "items"), rows))
     return blocks + (_farthest(part.measured) if part.measured is not None else [])
 
 
 def _farthest(measured: Measured) -> list[str]:
     """A table of the features farthest from the training mean; none where training does not tell."""
     known = [row for row in zip(measured.names, measured.values, measured.z, strict=False) if row[2] is not None]
-    rows = [[name, "" if value is None else f"{value:.3g}", f"{z:+.1f}"] for name, value, z in sorted(known, key=lambda row: -abs(row[2]))[:_LISTED]]
+    rows = [[name, "" if value is None else f"{value:.3g}", signed(z)] for name, value, z in sorted(known, key=lambda row: -abs(row[2]))[:_LISTED]]
     title = f"Farthest from the training mean ({len(rows)} of {len(measured.names)}):"
     return [title, _table(("feature", escape(measured.units) or "value", "z"), rows)] if rows else []
 
@@ -108,8 +110,9 @@ def _relate(report: Report) -> list[str]:
     blocks = [f"## {content.RELATE}", _bullets(map(_agreement, report.agreement)) if report.agreement else "Not compared."]
     if report.position is None:
         return blocks
-    near = [point.label or point.id for point in report.position.others if point.near]
-    return [*blocks, f"Nearest in the shared space, from {escape(report.position.query)}: {escape(', '.join(near)) or 'none'}."]
+    near = sorted((point.label or point.id for point in report.position.others if point.near), key=str.casefold)
+    told = f"The {len(near)} nearest in the shared space, from {escape(report.position.query)}, by name: {escape('; '.join(near))}."
+    return [*blocks, told if near else "Nearest in the shared space: none."]
 
 
 def _agreement(found: Agreement) -> str:
@@ -119,23 +122,21 @@ def _agreement(found: Agreement) -> str:
 
 
 def _says(report: Report) -> list[str]:
-    return [f"## {content.SAYS}", content.RETRIEVED if report.retrieved else "Nothing was retrieved.", *(_retrieved(found) for found in report.retrieved)]
+    told = [content.RETRIEVED, content.CHANCES] if report.retrieved else ["Nothing was retrieved."]
+    return [f"## {content.SAYS}", *told, *(_retrieved(found) for found in report.retrieved)]
 
 
 def _retrieved(found: Retrieved) -> str:
     source = escape(found.source) or "source not told"
     index = "exact search" if found.exact else "approximate search"
-    title = f"Nearest {escape(found.kind.value)} to {escape(found.query)}, of {found.candidates} ({index}; {source}):"
-    return f"{title}\n\n{_table(('retrieved', 'id', 'cosine', 'probability', 'before', 'in the own list'), map(_candidate, found.items))}"
+    title = f"{escape(content.first(found))}, of {found.candidates} ({index}; {source}):"
+    head = ["retrieved", "id", "cosine", *(["probability", "before"] * content.has_chances(found)), *(["own list"] * content.has_own_list(found))]
+    return f"{title}\n\n{_table(head, [_candidate(found, item) for item in found.items])}"
 
 
-def _chance(probability: float | None) -> str:
-    return "not calibrated" if probability is None else f"{probability:.2f}"
-
-
-def _candidate(item: Candidate) -> list[str]:
-    own = {True: "yes", False: "no", None: "unknown"}[item.here]
-    return [item.label or item.id, item.id, f"{item.score:.3f}", _chance(item.probability), _chance(item.prior), own]
+def _candidate(found: Retrieved, item: Candidate) -> list[str]:
+    chances = [content.chance(item.probability), content.chance(item.prior)] * content.has_chances(found)
+    return [content.candidate_name(found, item), item.id, f"{item.score:.3f}", *chances, *([content.OWN_LIST[item.here]] * content.has_own_list(found))]
 
 
 def _disorders(report: Report) -> list[str]:
@@ -159,12 +160,24 @@ def _cannot(report: Report) -> list[str]:
 
 
 def _struck(claim: Claim) -> str:
-    evidence = "; ".join(map(measurement, claim.evidence))
+    evidence = _evidence(claim)
     return f"~~{escape(claim.statement)}~~ — {escape(content.why_struck(claim))}{': ' if evidence else ''}{evidence}"
 
 
-def _z(z: float | None) -> str:
-    return "z unknown" if z is None else f"z {z:+.1f}"
+def _short(claim: Claim) -> str:
+    """A claim of a report, where a long list stands in a table of its own."""
+    return _finding(claim, _evidence(claim))
+
+
+def _finding(claim: Claim, evidence: str) -> str:
+    notes = [content.rests_on(claim)] if claim.source is not Source.MEASURED else []
+    return f"{escape(claim.statement)} — {'; '.join(filter(None, [evidence, *notes, content.remark(claim)]))}"
+
+
+def _evidence(claim: Claim) -> str:
+    long = [evidence.value is None and len(evidence.listed) > _SHORT for evidence in claim.evidence]
+    told = (escape(content.on_list(claim, each)) if many else measurement(each) for each, many in zip(claim.evidence, long, strict=True))
+    return "; ".join(told)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

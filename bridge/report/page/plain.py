@@ -1,10 +1,15 @@
-"""Text that came from a model or a file, as it may be shown."""
+"""Text that came from a model or a file, as it may be shown, and numbers as they are told."""
 
 from __future__ import annotations
 
 import unicodedata
 
 _BREAKS, _HIDDEN = ("Cc", "Zl", "Zp"), ("Cf", "Cs", "Co")
+
+
+def signed(number: float | int, digits: int = 1) -> str:
+    """A number with its sign, and with none where it rounds to zero."""
+    return f"{number:+.{digits}f}" if round(number, digits) else f"{0:.{digits}f}"
 
 
 def plain(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.report.page.plain import signed
 from bridge.report.schema import Change, Claim, ClaimChange, WhatIf
 
 WHAT_IF = "What if"
@@ -11,7 +12,7 @@ COLUMNS = ("change", "claim", "with the inputs as they are", "with the changed i
 
 def assumptions(what_if: WhatIf) -> list[str]:
     """What was changed, line by line."""
-    lines = [f"{each.feature} ({each.modality}): z {_z(each.z_before)} assumed to be z {each.z:+.1f}" for each in what_if.assumed]
+    lines = [f"{each.feature} ({each.modality}): z {_z(each.z_before)} assumed to be z {signed(each.z)}" for each in what_if.assumed]
     return [*lines, *(f"{modality}: left out" for modality in what_if.without)]
 
 
@@ -22,7 +23,8 @@ def change_rows(what_if: WhatIf) -> list[tuple[str, str, str, str]]:
 
 def unchanged(what_if: WhatIf) -> str:
     """How many claims are as they were."""
-    return f"{len(what_if.changes)} claims differ, {what_if.unchanged} are the same."
+    many = len(what_if.changes)
+    return f"{many} claim{'' if many == 1 else 's'} differ{'s' if many == 1 else ''}, {what_if.unchanged} stay{'s' if what_if.unchanged == 1 else ''} the same."
 
 
 def _row(change: ClaimChange) -> tuple[str, str, str, str]:
@@ -38,4 +40,4 @@ def _said(claim: Claim | None) -> str:
 
 
 def _z(z: float | None) -> str:
-    return "unknown" if z is None else f"{z:+.1f}"
+    return "unknown" if z is None else signed(z)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from bridge.language import grammar
 from bridge.language.subject import Subject
 from bridge.model import SemanticBridge
 from bridge.report.checked import checked_report
@@ -20,7 +21,7 @@ from bridge.report.questions.answer import Answer
 from bridge.report.questions.answerable import Asked, Scope
 from bridge.report.reference import Reference
 from bridge.report.schema import Claim, Direction, Evidence, Kind, Report, Source, Verdict
-from bridge.report.verify import region_evidence
+from bridge.report.verify import fact_evidence, region_evidence
 from bridge.report.write import tensors
 
 CANNOT_CHECK = "nothing that the model said in answer to it could be checked against the input"
@@ -90,22 +91,41 @@ class Session:
     def _checked(self, question: str, report: Report) -> Answer:
         asked = self.scope.asked(question)
         claims = tuple(claim for section in report.sections for claim in section.claims if _answers(claim, asked))
-        named = self._named(asked)
-        reason = "" if named or any(map(_rests, claims)) else CANNOT_CHECK
+        reason = "" if any(map(_rests, claims)) else CANNOT_CHECK
         about = {"sample": self.subject.id, "question": question, "struck": report.struck, "said": report.text, "provenance": self.made}
-        return Answer(**about, claims=() if reason else claims, named=named, unknown=self.scope.open_parts(question), not_in_input=reason)
+        return Answer(
+            **about,
+            claims=() if reason else claims,
+            named=self._measured(asked, all_of_it=bool(reason)),
+            unknown=self.scope.open_parts(question),
+            unanswered=reason,
+        )
 
     def _refused(self, question: str, reason: str) -> Answer:
         return Answer(sample=self.subject.id, question=question, not_in_input=reason, provenance=self.made)
 
-    def _named(self, asked: Asked) -> tuple[Evidence, ...]:
-        """Measured values of what the question names, both sides of a region without one."""
+    def _measured(self, asked: Asked, *, all_of_it: bool) -> tuple[Evidence, ...]:
+        """Values of what the question names; all of it, too: both ends of the maps that it asks for, and what is listed in its fact columns."""
+        names, columns = self._named(asked), asked.columns
+        if all_of_it:
+            maps, columns = (self.reference.regions, self.reference.facts) if asked.whole and not columns else (asked.maps, columns)
+            names = names or [(modality, name) for modality in sorted(maps) for name in self._ends(modality)]
+        found = [region_evidence(modality, name, *self.against) for modality, name in names]
+        found += [fact_evidence(column, *self.against) for column in sorted(columns) if all_of_it]
+        return tuple(evidence for evidence in found if evidence is not None)
+
+    def _named(self, asked: Asked) -> list[tuple[str, str]]:
+        """Modality and name of each region and gene that is named, both sides of a region without one."""
         names = {}
         for mention in asked.mentions:
             sides = self.scope.lexicon.spoken.sides(mention.entity, mention.modality) or (mention.entity,)
             names |= {(mention.modality, name): None for name in sides}
-        found = (region_evidence(modality, name, *self.against) for modality, name in names)
-        return tuple(evidence for evidence in found if evidence is not None)
+        return list(names)
+
+    def _ends(self, modality: str) -> tuple[str, ...]:
+        """The highest and the lowest regions of a map."""
+        regions = self.against[0].regions.get(modality)
+        return () if regions is None else (*regions.extremes(grammar.HIGHEST), *reversed(regions.extremes(grammar.LOWEST)))
 
 
 def _answers(claim: Claim, asked: Asked) -> bool:
