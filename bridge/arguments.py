@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -12,6 +13,9 @@ from bridge.settings import config_file, read_yaml
 
 #: Lines of jsonargparse that say how it works instead of what is wrong.
 NOISE = ("Does not validate against any", "Subtypes:", "Errors:", "Expected a <class 'NoneType'>", "Given value", "Problem with given class_path")
+
+#: Characters of a message; some list all that a field could hold, or quote all that it does.
+LONGEST = 600
 
 #: What to write instead of jsonargparse's and Python's spellings.
 PLAIN = (
@@ -46,6 +50,47 @@ def tidy(arguments: Sequence[str], lists: Collection[str] = (), flags: Collectio
     return tidied
 
 
+def plain_configs(arguments: Sequence[str]) -> list[str]:
+    """Arguments whose configurations are files of this machine and plain YAML, whatever they are called.
+
+    The parser itself would ask an address for one, wait for a pipe, and follow a field ``config`` to any file, which it then quotes.
+
+    Raises:
+        ValueError: names the configuration.
+    """
+    places = [place for place, argument in enumerate(arguments) if argument == "--config"]
+    given = [*(arguments[place + 1] for place in places if place + 1 < len(arguments)), *(each[9:] for each in arguments if each.startswith("--config="))]
+    for path in map(config_file, given):
+        content = read_yaml(path)
+        if not isinstance(content, dict):
+            raise ValueError(f"{path}: found {type(content).__name__}, expected fields with their values")
+        if "config" in content:
+            raise ValueError(f"{path}, field config: a configuration cannot name another; give both with --config")
+    return list(arguments)
+
+
+def require_classes(settings: object, place: str = "") -> None:
+    """Refuse a ``class_path`` that is no class, at any depth: a function would be called while the run is put together.
+
+    Raises:
+        ValueError: names the field.
+    """
+    pairs = settings.items() if isinstance(settings, Mapping) else enumerate(settings) if isinstance(settings, list | tuple) else ()
+    for name, value in pairs:
+        here = f"{place}.{name}" if place else str(name)
+        if name == "class_path" and not _is_class(value):
+            raise ValueError(f"config, field {here}: found {str(value)[:80]!r}, expected a class by its full name")
+        require_classes(value, here)
+
+
+def _is_class(path: object) -> bool:
+    module, _, name = str(path).rpartition(".")
+    try:
+        return isinstance(getattr(importlib.import_module(module), name, None), type)
+    except (ImportError, ValueError):
+        return False
+
+
 def options(functions: Iterable[Callable], kind: str) -> set[str]:
     """Parameters of functions whose type begins so, for example ``list[`` or ``bool``."""
     return {name for function in functions for name, found in function.__annotations__.items() if str(found).startswith(kind)}
@@ -57,7 +102,8 @@ def short(error: argparse.ArgumentError) -> str:
     text = " ".join(line for line in lines if line and not line.startswith(NOISE))
     for pattern, plain in PLAIN:
         text = re.sub(pattern, plain, text)
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 def _option(argument: str, renamed: Mapping[str, str]) -> tuple[str, str, str]:

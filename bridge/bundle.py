@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import json
@@ -17,8 +18,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from bridge.data.atlas_files import atlases_of, read_atlases, write_atlases
+from bridge.data.bundle_config import FORMAT, LATER, BundleConfig, Part, Space, read_config
 from bridge.data.cohort import require_statistics
 from bridge.data.cohort_file import CohortFile
+from bridge.data.json_file import read_json
 from bridge.data.manifest import MANIFEST, digest, require_manifest, write_manifest
 from bridge.data.whole import whole_folder
 from bridge.language.latent import LatentText
@@ -27,14 +30,11 @@ from bridge.model import SemanticBridge
 from bridge.project.base import Projector
 from bridge.project.space import SharedSpace
 from bridge.retrieve.files import read_gallery, write_gallery
-from bridge.weights import read_weights, require_finite, require_same_names, save_adapters, with_adapters
+from bridge.weights import built, read_weights, require_finite, require_same_kinds, require_same_names, save_adapters, with_adapters
 from encoders.base import Card, Encoder, build, record
 
-FORMAT = 1
 WEIGHTS = "projectors.safetensors"
 TERMS = "text_terms.json"
-FIELDS = {"format", "llm", "fingerprint", "template", "encoders", "projectors", "space", "text", "latent", "adapters", "blind", "cohort"}
-LATER = {"cohort"}  # fields that bundles of earlier versions do not have
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,24 +90,39 @@ def load_reader(path: str | Path, trust: tuple[str, ...] = ()) -> Reader:
     """
     path = Path(path)
     config = _read_config(path)
-    if LATER & set(config) or (path / MANIFEST).exists():  # bundles of earlier versions have none
-        require_manifest(path)
+    if LATER & config.model_fields_set or (path / MANIFEST).exists():  # bundles of earlier versions have none
+        _require_about(path, require_manifest(path), config)
     try:
         cards = {modality: Card.from_dict(fields) for modality, fields in _read_json(path / "cards.json").items()}
-        encoders = {modality: build(spec, trust) for modality, spec in config["encoders"].items()}
+        encoders = {modality: build(spec.model_dump(), trust) for modality, spec in config.encoders.items()}
         for card in cards.values():
             require_statistics(card.normalisation)
-        return Reader(encoders, cards, _reference(path, cards), CohortFile.from_record(path, config.get("cohort")))
-    except (AttributeError, TypeError, KeyError) as error:
+        _require_one_set(path, config, encoders, cards)
+        trained_on = config.cohort and CohortFile.from_record(path, config.cohort.model_dump())
+        return Reader(encoders, cards, _reference(path, cards), trained_on)
+    except (AttributeError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{path}: found a field of another kind than a bundle has ({error}); expected one that bridge wrote, write it again") from error
 
 
-def _space(path: Path, fields: dict | None) -> SharedSpace | None:
-    """The shared space of stage 1, None where there is none."""
-    try:
-        return SharedSpace(**fields) if fields else None
-    except TypeError as error:
-        raise ValueError(f"{path}/config.json, field space: found fields of another kind ({error}); the bundle is damaged, write it again") from error
+def _require_about(path: Path, about: object, config: BundleConfig) -> None:
+    """Refuse a manifest that tells of another base LLM than the config."""
+    if about != {"base_llm": config.fingerprint}:
+        found = str(about)[:80]
+        raise ValueError(
+            f"{path / MANIFEST}, field about: found {found}, expected the base LLM of config.json; the bundle is damaged or was edited, write it again"
+        )
+
+
+def _require_one_set(path: Path, config: BundleConfig, encoders: dict[str, Encoder], cards: dict[str, Card]) -> None:
+    """Refuse encoders, projectors and cards of different modalities or sizes."""
+    if not set(encoders) == set(config.projectors) == set(cards):
+        found = f"encoders {sorted(encoders)}, projectors {sorted(config.projectors)}, cards {sorted(cards)}"
+        raise ValueError(f"{path}: found {found[:200]}, expected the same modalities in each; the bundle is damaged, write it again")
+    for modality, encoder in encoders.items():
+        card, sizes = cards[modality], (encoder.tokens, encoder.dim)
+        if (card.tokens, card.dim) != sizes or card.modality != modality:
+            found = f"{card.tokens} tokens x {card.dim} of {card.modality!r}"
+            raise ValueError(f"{path}/cards.json, field {modality}: found {found}, expected {sizes[0]} x {sizes[1]} of {modality!r}; write the bundle again")
 
 
 def _reference(path: Path, cards: dict[str, Card]) -> dict:
@@ -133,20 +148,24 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
     """
     path = Path(path)
     reader, config = load_reader(path, trust), _read_config(path)
-    given, language = language, language or load_llm(llm or config["llm"])
+    given, language = language, language or load_llm(llm or config.llm)
     found = fingerprint(language)
-    if found != config["fingerprint"]:
+    if found != config.fingerprint:
         raise ValueError(
-            f"{path}/config.json, field fingerprint: the bundle was made with {config['llm']!r}, the LLM given ({language.name!r}) is another one; "
+            f"{path}/config.json, field fingerprint: the bundle was made with {config.llm!r}, the LLM given ({language.name!r}) is another one; "
             "pass --llm with the folder of the right one"
         )
-    projectors = {modality: _projector(spec, trust) for modality, spec in config["projectors"].items()}
-    bridge = SemanticBridge(with_adapters(language, path / "adapters", config["adapters"]), reader.encoders, projectors, reader.cards)
-    bridge.space = _space(path, config["space"])
-    bridge.latent = LatentText(_read_json(path / TERMS), config["latent"]) if config["latent"] else None
-    bridge.blind, bridge.trained_on = config["blind"], reader.trained_on
-    bridge.text, bridge.template, bridge.reference = config["text"], config["template"], reader.reference
-    _load_trained(bridge, path / WEIGHTS)
+    stored = read_weights(path / WEIGHTS)
+    parts = {modality: (f"projectors.{modality}", functools.partial(_projector, spec, trust)) for modality, spec in config.projectors.items()}
+    projectors = {modality: built(path / WEIGHTS, stored, *part) for modality, part in parts.items()}
+    for modality, projector in projectors.items():
+        _require_size(path, projector, modality, reader.encoders[modality], language)
+    bridge = SemanticBridge(with_adapters(language, path / "adapters", config.adapters), reader.encoders, projectors, reader.cards)
+    bridge.space = built(path / WEIGHTS, stored, "space", functools.partial(_space, config.space)) if config.space else None
+    bridge.latent = built(path / WEIGHTS, stored, "latent", functools.partial(_latent, path, config.latent)) if config.latent else None
+    bridge.blind, bridge.trained_on = config.blind, reader.trained_on
+    bridge.text, bridge.template, bridge.reference = config.text, config.template, reader.reference
+    _load_trained(bridge, path / WEIGHTS, stored)
     bridge.gallery = read_gallery(path, bridge)
     bridge.atlases = read_atlases(path, bridge.encoders.items())
     device = "cuda" if torch.cuda.is_available() and given is None else language.model.device
@@ -219,51 +238,76 @@ def _config(bridge: SemanticBridge, folder: Path) -> dict:
     }
 
 
-def _read_config(path: Path) -> dict:
-    config = _read_json(path / "config.json")
-    unknown, missing = sorted(set(config) - FIELDS), sorted(FIELDS - LATER - set(config))
-    if unknown or missing:
-        raise ValueError(f"{path}/config.json: unknown fields {unknown}, missing fields {missing}; expected exactly {sorted(FIELDS)}")
-    if config["format"] != FORMAT:
-        raise ValueError(f"{path}/config.json, field format: found {config['format']!r}, expected {FORMAT}; make the bundle again with this version")
-    return config
+def _read_config(path: Path) -> BundleConfig:
+    return read_config(_there(path / "config.json"))
 
 
-def _read_json(path: Path) -> dict | list:
+def _read_json(path: Path, kind: type = dict) -> Any:
+    return read_json(_there(path), kind)
+
+
+def _there(path: Path) -> Path:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; expected a bundle folder as written by: bridge align, bridge tune or bridge demo")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # not JSON, or not text
-        raise ValueError(f"{path}: not JSON ({error}); the bundle is damaged, write it again") from error
+    return path
 
 
 def _write_json(path: Path, content: dict | list) -> None:
     path.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
 
 
-def _projector(spec: dict, trust: tuple[str, ...]) -> Projector:
-    """A projector by its exact class path; outside the package only when trusted."""
-    module, _, name = spec["class_path"].rpartition(".")
+def projector_class(class_path: str, trust: tuple[str, ...] = ()) -> type[Projector]:
+    """A projector's class by its exact path; outside the package only when its module is trusted.
+
+    Raises:
+        ValueError: the class is not trusted, not found, or no :class:`Projector`.
+    """
+    module, _, name = class_path.rpartition(".")
     if not module.startswith("bridge.project.") and module not in trust:
-        raise ValueError(f"projector {spec['class_path']!r}: module {module!r} is outside bridge.project; pass --trust {module} if you wrote or checked it")
+        raise ValueError(f"projector {class_path!r}: module {module!r} is outside bridge.project; pass --trust {module} if you wrote or checked it")
     try:
         kind = getattr(importlib.import_module(module), name)
         if not (isinstance(kind, type) and issubclass(kind, Projector)):
             raise TypeError(f"found {kind!r}")
-        return kind(**spec["init_args"])
-    except (ImportError, AttributeError, TypeError) as error:
-        raise ValueError(f"projector {spec['class_path']!r}: {error}; expected a subclass of bridge.project.base.Projector and its arguments") from error
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"projector {class_path!r}: {error}; expected a subclass of bridge.project.base.Projector and its arguments") from error
+    return kind
 
 
-def _load_trained(bridge: SemanticBridge, path: Path) -> None:
-    state, expected = read_weights(path), bridge.trained_state()
-    require_same_names(path, state, expected)
-    require_finite(path, state)
-    for name, tensor in state.items():
-        if tensor.shape != expected[name].shape:
-            raise ValueError(f"{path}, weight {name!r}: found shape {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}")
-    bridge.load_state_dict(state, strict=False)  # strict above; the LLM's own weights are not in the file
+def _projector(spec: Part, trust: tuple[str, ...]) -> Projector:
+    kind = projector_class(spec.class_path, trust)
+    try:
+        return kind(**spec.init_args)
+    except (TypeError, RuntimeError, ValueError, OverflowError) as error:
+        why = next(iter(str(error).splitlines()), "")[:200]
+        raise ValueError(f"projector {spec.class_path!r}: {why}; expected the arguments that it takes") from error
+
+
+def _space(settings: Space) -> SharedSpace:
+    return SharedSpace(**settings.model_dump())
+
+
+def _latent(path: Path, components: int) -> LatentText:
+    terms = _read_json(path / TERMS, list)
+    if not terms or len(set(map(str, terms))) != len(terms) or not all(isinstance(term, str) for term in terms):
+        raise ValueError(f"{path / TERMS}: found terms that are no text, or one twice, expected each once; the bundle is damaged, write it again")
+    return LatentText(terms, components)
+
+
+def _require_size(path: Path, projector: Projector, modality: str, encoder: Encoder, language: LanguageModel) -> None:
+    """Refuse a projector that stands between other sizes than its encoder and the LLM have."""
+    found, expected = (projector.dim, projector.tokens, projector.width), (encoder.dim, encoder.tokens, language.width)
+    if found != expected:
+        told = "{} wide x {} tokens to {}"
+        raise ValueError(f"{path}/config.json, projector {modality!r}: found {told.format(*found)}, expected {told.format(*expected)}; write the bundle again")
+
+
+def _load_trained(bridge: SemanticBridge, path: Path, stored: dict[str, torch.Tensor]) -> None:
+    expected = bridge.trained_state()
+    require_same_names(path, stored, expected)
+    require_same_kinds(path, stored, expected)
+    require_finite(path, stored)
+    bridge.load_state_dict(stored, strict=False)  # strict above; the LLM's own weights are not in the file
 
 
 def _path_of(thing: object) -> str:

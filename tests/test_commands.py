@@ -1,5 +1,6 @@
 """Every command by its own words: what it writes, what it explains, and how it refuses."""
 
+import functools
 import json
 import re
 import shlex
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from typed_command import typed
 
 from bridge.__main__ import COMMANDS, main
 from bridge.arguments import tidy
@@ -31,16 +33,7 @@ def bridge_command(capsys, tmp_path, monkeypatch):
     """``bridge_command("data build ...")``: run it in an empty folder; the status, what it printed, and what it complained of."""
     monkeypatch.chdir(tmp_path)
 
-    def run(line):
-        capsys.readouterr()
-        try:
-            status = main(shlex.split(line))
-        except SystemExit as end:
-            status = end.code
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+    return functools.partial(typed, capsys)
 
 
 @pytest.fixture(scope="module")

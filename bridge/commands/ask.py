@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import sys
@@ -64,6 +65,8 @@ def ask_sample(
         facts: Table of raw facts to check the answers against; the model is not given them.
     """
     require_tokens(max_new_tokens)
+    if not all(question.strip() for question in questions or ()):
+        raise ValueError('field questions: found an empty one, expected a question in words, for example "Which regions are highest?"')
     text = read_text(note, "a clinical note") if note else ""
     files = (inputs or {}) | ({"gene": gene} if gene else {}) | ({"brain": brain} if brain else {})
     about = {"cohort": cohort, "sample": sample, "patient": patient, "files": files, "use": use, "withhold_gene": withhold_gene}
@@ -75,12 +78,11 @@ def ask_sample(
     require_room(bridge, text, max_new_tokens)
     settings = {"note": text, "companion": companion, "max_new_tokens": max_new_tokens, "source": bundle, "inputs": chosen.inputs}
     session = Session(bridge, chosen.subject, chosen.values, **settings)
-    if questions:
-        for answer in session.ask(questions):
+    for some in [questions] if questions else ([question] for question in _typed_in()):
+        for question in some:
+            require_room(bridge, text, max_new_tokens, question)
+        for answer in session.ask(some):
             _print_answer(answer, format)
-        return
-    for question in _typed_in():
-        _print_answer(session.ask([question])[0], format)
 
 
 def put_questions(arguments: Sequence[str]) -> list[str]:
@@ -89,6 +91,9 @@ def put_questions(arguments: Sequence[str]) -> list[str]:
     kept, questions, waiting = [], [], list(arguments)
     while waiting:
         argument = waiting.pop(0)
+        if argument == "--":  # whatever comes now is no option
+            questions, waiting = [*questions, *waiting], []
+            continue
         name = argument.removeprefix("--").partition("=")[0].replace("-", "_")
         if argument.startswith("--"):
             values = 0 if "=" in argument or name in (*flags, "help") else len(waiting) if name in lists else 1
@@ -96,19 +101,26 @@ def put_questions(arguments: Sequence[str]) -> list[str]:
             kept, waiting = [*kept, argument, *taken], waiting[len(taken) :]
         else:
             (questions if kept and not kept[0].startswith("-") else kept).append(argument)
+    if any("\udc80" <= letter <= "\udcff" for question in questions for letter in question):
+        raise ValueError("field questions: found bytes that are no text in UTF-8, expected words; type them again")
     return [*kept, *([f"--questions={json.dumps(questions)}"] if questions else [])]
 
 
 def _typed_in() -> Iterator[str]:
-    """Questions line by line until an empty line or the end; asked for where a person types them."""
-    while True:
-        try:
-            line = input("question> " if sys.stdin.isatty() else "").strip()
-        except EOFError:
-            return
-        if not line:
-            return
-        yield line
+    """Questions line by line until the end; asked for where a person types them, who may end with an empty line too.
+
+    Raises:
+        ValueError: nobody types, and nothing comes in.
+    """
+    if not sys.stdin.isatty():
+        lines = [line for line in map(str.strip, sys.stdin) if line]
+        if not lines:
+            raise ValueError('ask: found no question; expected some behind the bundle, or line by line on standard input: "Which regions are highest?"')
+        yield from lines
+        return
+    with contextlib.suppress(EOFError):
+        while line := input("question> ").strip():
+            yield line
 
 
 def _print_answer(answer: Answer, form: str) -> None:

@@ -83,6 +83,8 @@ def report_samples(
         key_added: What the names of the results in that copy begin with; nothing there is written over.
     """
     require_tokens(max_new_tokens)
+    if [] in (what_if, without):
+        raise ValueError("report, fields what_if and without: found nothing behind one of them, expected --what-if NAME=Z or --without MODALITY")
     files = (inputs or {}) | ({"gene": gene} if gene else {}) | ({"brain": brain} if brain else {})
     if cohort and out and not (sample or files or patient):
         asked = {"note": note, "what_if": what_if, "without": without, "facts": facts}

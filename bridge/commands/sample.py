@@ -12,6 +12,7 @@ from bridge.bundle import Reader
 from bridge.cases.case import Case
 from bridge.cases.patient import Diagnostics, read_patient
 from bridge.data.cohort import Cohort
+from bridge.data.whole import require_no_device
 from bridge.language.questions import REPORT_ASK
 from bridge.language.subject import Subject, subjects
 from bridge.model import SemanticBridge
@@ -74,7 +75,9 @@ def chosen_sample(
         ValueError: no sample, both a cohort and files, or whatever is wrong with them.
     """
     if patient:
-        return sample_of_patient(bridge, bundle, Path(patient), cohort, sample, files or {}, withhold_gene)
+        given = sample_of_patient(bridge, bundle, Path(patient), cohort, sample, files or {}, withhold_gene)
+        subject = _used(given.subject, use)
+        return dataclasses.replace(given, subject=subject, values={modality: row for modality, row in given.values.items() if modality in subject.present})
     if withhold_gene:
         raise ValueError("field withhold_gene: is of a patient; expected --patient FILE with it, or --use brain to leave the gene of a sample out")
     if cohort and files:
@@ -165,21 +168,22 @@ def require_file_name(out: str | None) -> None:
     if Path(out).is_dir() or blocked:
         found = "a folder" if blocked is None else f"the file {blocked} for a folder"
         raise ValueError(f"out {out}: found {found}, expected the name of a file to write; give it another name")
+    require_no_device(Path(out))
 
 
-def require_room(bridge: SemanticBridge, note: str, max_new_tokens: int) -> None:
-    """Refuse a note that the LLM cannot read as a whole beside the question and the answer.
+def require_room(bridge: SemanticBridge, note: str, max_new_tokens: int, question: str = "") -> None:
+    """Refuse a note, or a question, that the LLM cannot read as a whole beside the answer.
 
     Raises:
         ValueError: says how long it is and how long it may be.
     """
     longest = getattr(bridge.llm.config, "max_position_embeddings", None)
-    if not note.strip() or longest is None:
+    if longest is None or not (note.strip() or question):
         return
-    asked = len(bridge.prompt.question(REPORT_ASK[0], note)) + sum(projector.k for projector in bridge.projectors.values()) + max_new_tokens
+    asked = len(bridge.prompt.question(question or REPORT_ASK[0], note)) + sum(projector.k for projector in bridge.projectors.values()) + max_new_tokens
     if asked > longest:
-        found = f"{asked:,} tokens with question and answer"
-        raise ValueError(f"note: found {found}, expected at most {longest:,}, which is what {bridge.language.name} reads; give the part that matters")
+        found, what = f"{asked:,} tokens with question and answer", "question" if question else "note"
+        raise ValueError(f"{what}: found {found}, expected at most {longest:,}, which is what {bridge.language.name} reads; give the part that matters")
 
 
 def _used(subject: Subject, use: Sequence[str] | None) -> Subject:

@@ -84,7 +84,9 @@ def require_manifest(folder: Path, kind: str = "bundle") -> dict[str, str]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         about, files = content["about"], content["files"]
-        same = _text({"about": about, "files": dict(files)}) == path.read_text(encoding="utf-8")
+        if not isinstance(files, dict):
+            raise TypeError(f"found {type(files).__name__} for files")
+        same = _text({"about": about, "files": files}) == path.read_text(encoding="utf-8")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{path}: not a manifest ({type(error).__name__}: {error}); {again}") from error
     found = _files(folder)

@@ -17,6 +17,7 @@ HERE, EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Where to write a file that gets its name only when the block ends without an error; nothing half-written stays behind."""
     path = Path(path)
+    require_no_device(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _beside(path, "partial")
     try:
@@ -26,6 +27,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         _to_disk(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def require_no_device(path: Path) -> None:
+    """Refuse a name such as ``/dev/null``: the file would take the place of the device, for everybody."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path}: found a device or a pipe, expected the name of a file to write; give it another name")
 
 
 @contextmanager

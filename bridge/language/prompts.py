@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
+from collections.abc import Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
@@ -12,6 +14,12 @@ from bridge.data.batch import IGNORE, Turn
 SYSTEM = "Answer from the measurements."
 WORDS_ALONE = "Answer the medical question."  # where there are no measurements
 TEMPLATES = ("auto", "chat", "me-llama", "plain")
+
+#: Where the question goes while a chat template is rendered.
+SLOT = "QUESTION-GOES-HERE"
+
+#: What a chat template, which comes with the LLM, may take: real ones need milliseconds and give a few hundred characters.
+RENDER_S, FRAME_CHARACTERS = 10.0, 20_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,10 +89,8 @@ class Prompt:
         if template == "me-llama":
             # Words are encoded together with the question: SentencePiece would put a space before a part encoded alone.
             return self.tokenizer.bos_token or "", "Human: \n", "\n\nAssistant: \n", ""
-        slot = "QUESTION-GOES-HERE"
-        messages = [{"role": "system", "content": self.system}, {"role": "user", "content": slot}]
-        framed = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        opening, _, closing = framed.partition(slot)
+        messages = [{"role": "system", "content": self.system}, {"role": "user", "content": SLOT}]
+        opening, _, closing = rendered(self.tokenizer, messages).partition(SLOT)
         return opening, "", "", closing
 
     def _special(self, text: str) -> list[int]:
@@ -93,6 +99,33 @@ class Prompt:
     def _plain(self, text: str) -> list[int]:
         """Special tokens inside user text are split into ordinary ones, so that a note cannot end its own turn."""
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+
+def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]]) -> str:
+    """Messages in the tokenizer's chat template. It runs in Jinja's sandbox, and here within bounds.
+
+    Raises:
+        ValueError: it fails, takes too long, or does not hold the question once.
+    """
+    said: list[str | Exception] = []
+
+    def render() -> None:
+        try:
+            said.append(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        except Exception as error:  # of Jinja, or of whatever the template does
+            said.append(error)
+
+    thread = threading.Thread(target=render, daemon=True)
+    thread.start()
+    thread.join(RENDER_S)
+    framed = said[0] if said else TimeoutError(f"it takes more than {RENDER_S:.0f} s")
+    if isinstance(framed, Exception) or framed.count(SLOT) != 1 or len(framed) > FRAME_CHARACTERS:
+        found = f"{len(framed):,} characters with the question {framed.count(SLOT)} times" if isinstance(framed, str) else str(framed) or type(framed).__name__
+        raise ValueError(
+            f"LLM {tokenizer.name_or_path!r}: its chat template cannot be used (found {' '.join(found.split())[:200]}); "
+            "expected the question once in it; set template: me-llama or plain"
+        )
+    return framed
 
 
 def quoted(note: str) -> str:

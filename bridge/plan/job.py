@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,9 @@ import torch
 import yaml
 from lightning.pytorch.cli import LightningArgumentParser
 
-from bridge.arguments import short, tidy
+from bridge.arguments import plain_configs, require_classes, short, tidy
+from bridge.bundle import projector_class
+from bridge.data.bundle_config import read_config
 from bridge.data.cohort import Cohort
 from bridge.data.sources import default_cache
 from bridge.language.llm import DEFAULT, LLM, Lora, resolve_dtype
@@ -106,7 +107,7 @@ def parsed(stage: str, arguments: Sequence[str]) -> dict[str, Any]:
         "description": "Memory and time of a stage, and a rehearsal of it, before a card is booked.",
         "exit_on_error": False,
     }
-    tidied = tidy(["--data.cohort=", *arguments], ("model.trust",), ("rehearse",), renamed={"trust": "model.trust"})
+    tidied = tidy(["--data.cohort=", *plain_configs(arguments)], ("model.trust",), ("rehearse",), renamed={"trust": "model.trust"})
     try:
         cli = PlanCLI(*STAGES[stage], args=tidied, parser_kwargs=parser, **settings)
     except argparse.ArgumentError as error:
@@ -171,7 +172,9 @@ def _projectors(model: dict[str, Any], notes: list[str]) -> dict[str, dict[str, 
         return model["projectors"]
     bundle = Path(model.get("start") or "") / "config.json"
     if bundle.is_file():
-        specs = json.loads(bundle.read_text(encoding="utf-8"))["projectors"]
+        specs = {modality: part.model_dump() for modality, part in read_config(bundle).projectors.items()}
+        for spec in specs.values():
+            projector_class(spec["class_path"], tuple(model.get("trust") or ()))
     else:
         notes.append("no projectors and no bundle to start from: those of configs/align.yaml")
         specs = yaml.safe_load(Path(config_file("align.yaml")).read_text(encoding="utf-8"))["model"]["projectors"]
@@ -189,5 +192,6 @@ def _dims(modality: str, cohort: Cohort | None, notes: list[str], trust: tuple[s
 
 
 def _built(spec: dict[str, Any], dim: int, tokens: int, width: int) -> Projector:
-    module, _, name = spec["class_path"].rpartition(".")
-    return getattr(importlib.import_module(module), name)(dim, tokens, width, **(spec.get("init_args") or {}))
+    require_classes(spec)
+    module = spec["class_path"].rpartition(".")[0]  # what the configuration names, and what was let in of a bundle
+    return projector_class(spec["class_path"], (module,))(dim, tokens, width, **(spec.get("init_args") or {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,10 +15,12 @@ from bridge.language.subject import RegionValues, Subject
 from bridge.model import SemanticBridge
 from bridge.report.claims.lexicon import key, lexicon_of
 from bridge.report.claims.mention import Mention
+from bridge.report.gate import require_usable
 from bridge.report.reference import Reference
 from bridge.report.schema import Assumed, Change, Claim, ClaimChange, Report, WhatIf
-from bridge.report.write import write_report
+from bridge.report.write import tensors, write_report
 
+_Z = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _ASSUMPTION = re.compile(r"\s*(?P<name>.+?)\s*=\s*(?P<z>[^=]+?)\s*")
 
 
@@ -47,7 +50,11 @@ def what_if_report(bridge: SemanticBridge, subject: Subject, values: dict[str, n
         values: Modality to its normalised values ``[features]``.
         changed: From :func:`changed_inputs`.
         settings: As :func:`bridge.report.write.write_report` takes them, the same for both reports.
+
+    Raises:
+        ValueError: the changed inputs are unlike all that training has seen.
     """
+    _require_likely(bridge, changed)
     before = write_report(bridge, subject, values, **settings)
     after = write_report(bridge, changed.subject, changed.values, **settings)
     changes, same = claim_changes(all_claims(before), all_claims(after))
@@ -83,6 +90,17 @@ def changed_inputs(
     for modality in {each.modality for each in replaced}:
         regions[modality], rows[modality] = _with(bridge, subject.regions[modality], [each for each in replaced if each.modality == modality])
     return Changed(dataclasses.replace(left, regions=regions), rows, tuple(replaced), tuple(sorted(without)))
+
+
+def _require_likely(bridge: SemanticBridge, changed: Changed) -> None:
+    try:
+        require_usable(bridge, tensors(bridge, changed.values))
+    except ValueError as error:
+        if not changed.assumed:
+            raise
+        farthest = max(changed.assumed, key=lambda each: abs(each.z))
+        found = f"with {farthest.feature} at z {farthest.z:g} training has seen nothing like it ({str(error).partition(';')[0]})"
+        raise ValueError(f"report, field what_if: {found}; assume values nearer to 0") from error
 
 
 def all_claims(report: Report) -> list[Claim]:
@@ -136,10 +154,7 @@ def _assumed(assumption: str, subject: Subject, reference: Reference) -> list[As
 
 
 def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
+    value = float(text) if _Z.fullmatch(text) else np.inf
     return value if np.isfinite(value) else None
 
 
@@ -155,9 +170,19 @@ def _named(assumption: str, name: str, subject: Subject, reference: Reference) -
         return Mention(0, len(name), name, feature, modality, True)
     found = lexicon_of(maps, {}, reference.aliases).spoken.exactly(name)
     if found is None or not found.known:
-        some = ", ".join(repr(feature) for names in maps.values() for feature in names[:3])
-        raise ValueError(f"what-if {assumption!r}: no input has {name!r}; expected a region or gene of {', '.join(maps)}, for example {some}")
+        some = ", ".join(map(repr, _nearest(name, [feature for names in maps.values() for feature in names])))
+        raise ValueError(f"what-if {assumption!r}: no input has {name!r}; expected a region or gene of {', '.join(maps)}; the nearest are {some}")
     return found
+
+
+def _nearest(name: str, features: Sequence[str]) -> list[str]:
+    """Three names that are written most like this one, in whatever case and order of words."""
+    written = {_in_order(feature): feature for feature in reversed(features)}
+    return [written[each] for each in difflib.get_close_matches(_in_order(name), written, n=3, cutoff=0)]
+
+
+def _in_order(name: str) -> str:
+    return " ".join(sorted(key(name).split()))
 
 
 def _features(named: Mention, reference: Reference) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from pydantic import Field, ValidationError
 from safetensors.torch import save_file
 
+from bridge.data.json_file import read_json
 from bridge.data.typed import Typed
 from bridge.model import SemanticBridge
 from bridge.retrieve.gallery import Candidates, Gallery, Pairs, Plane, View
@@ -114,12 +114,10 @@ def _read_record(path: Path) -> GalleryRecord:
     if not path.is_file():
         raise ValueError(f"{path}: no such file beside {VECTORS}; the bundle is damaged, write it again")
     try:
-        record = GalleryRecord.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        record = GalleryRecord.model_validate(read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{path}, field {'.'.join(map(str, first['loc']))}: {first['msg']}; the bundle is damaged, write it again") from error
-    except (ValueError, RecursionError) as error:  # not JSON, or not text
-        raise ValueError(f"{path}: not JSON ({str(error)[:100]}); the bundle is damaged, write it again") from error
     if record.format != FORMAT:
         raise ValueError(f"{path}, field format: found {record.format}, expected {FORMAT}; make the bundle again with this version")
     return record

@@ -30,7 +30,7 @@ PROBLEMS = {
     404: "Not there, or of another session",
     408: "The body came too slowly",
     413: "The body is too large",
-    415: "Not JSON",
+    415: "Not JSON, or the parts of a form",
     421: "Wrong Host header",
     422: "The input is refused",
     429: "Too many jobs wait; see Retry-After",

@@ -40,11 +40,18 @@ class File:
         path: Where it lies.
         name: As the visitor calls it, for the report and for errors.
         sample: Which sample of it; '' where it holds one.
+        key: Which table of it; '' where it holds one.
     """
 
     path: Path
     name: str
     sample: str = ""
+    key: str = ""
+
+    @property
+    def source(self) -> Path:
+        """The file with its key, as readers take it."""
+        return Path(f"{self.path}#{self.key}") if self.key else self.path
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,6 +35,8 @@ def file_routes(parts: Parts) -> APIRouter:
         """Upload a file as the raw body. It is deleted when the report it is used for has ended."""
         session = session_of(request)
         _require_modality(parts.engine, modality)
+        if request.headers.get("content-type", "").lower().startswith("multipart/"):
+            raise RefusedError(415, "content-type: found the parts of a form, expected the file itself as the body, as curl --data-binary @FILE sends it")
         left = min(session.bytes_left, parts.limits.file_bytes)
         if (declared(request.scope["headers"]) or 0) > left:
             raise too_large(left)

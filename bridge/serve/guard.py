@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
+from starlette.requests import ClientDisconnect
+
 from bridge.serve.body import bounded, declared, too_large
 from bridge.serve.jobs import where
 from bridge.serve.limits import Limits
@@ -83,6 +85,8 @@ class Guard:
         started, send = _strict(send)
         try:
             await self._answer(scope, receive, send)
+        except ClientDisconnect:  # a tab that was closed while it uploaded is no fault of the server
+            return
         except RefusedError as refused:
             if not started:
                 await Refusal(refused.status, refused.message, refused.headers)(scope, receive, send)
@@ -104,6 +108,7 @@ class Guard:
         limit = self.limits.file_bytes if scope["path"].startswith(UPLOAD_PATH) else self.limits.json_bytes
         if (declared(scope["headers"]) or 0) > limit:
             raise too_large(limit)
+        scope = scope | {"method": "GET"} if scope["method"] == "HEAD" else scope  # the server leaves the body of the answer out
         await self.app(scope, bounded(receive, limit, self.limits), send)
 
     def _require_own_name(self, head: Head) -> None:

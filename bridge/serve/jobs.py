@@ -175,7 +175,7 @@ class Jobs:
             self.end(job, State.TIMED_OUT if time.monotonic() > job.deadline else State.CANCELLED)
         except (ValueError, RefusedError) as error:
             self.end(job, State.FAILED, error=str(error), refused=True)
-        except Exception as error:
+        except BaseException as error:  # a panic of a compiled library is no Exception, and must not end the one worker
             LOG.error("a job failed: %s", where(error))
             self.end(job, State.FAILED, error=f"the server failed ({type(error).__name__})")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,9 @@ from encoders.base import Card
 
 #: Examples that the page lists.
 SHOWN = 500
+#: How readers tell people at a command line to name a table of a file.
+BY_KEY = "name one with key or after the file's name:"
+_PATH = re.compile(r"(?<![\w./:#])/(?:[^/\s'\",;:()]+/)*([^/\s'\",;:()]+)")
 
 
 class ModelEngine:
@@ -44,7 +48,7 @@ class ModelEngine:
         self._asked: tuple[object, Session | None] = None, None  # of one sample alone: what the LLM has read of it takes memory
         inputs = tuple(Input(modality=modality, about=_told(bridge.cards[modality])) for modality in bridge.projectors)
         examples = () if cohort is None else tuple(cohort.ids[row] for row in cohort.rows("test")[:SHOWN])
-        self.about = About(bundle=Path(source).resolve().name, llm=bridge.language.name, inputs=inputs, examples=examples, notice=NOTICE)
+        self.about = About(bundle=Path(source).resolve().name, llm=_without_folders(bridge.language.name), inputs=inputs, examples=examples, notice=NOTICE)
 
     def write(self, asked: Asked, watch: Watch) -> tuple[Written, Callable[[], Session]]:
         """A report, and what makes ready for questions on the same sample."""
@@ -80,12 +84,12 @@ class ModelEngine:
         for modality, file in asked.files.items():
             watch.step(f"Reading {file.name}")
             read[modality] = self._read(modality, file, watch)
-            inputs.append(input_file(modality, file.path).model_copy(update={"name": file.name}))
+            inputs.append(input_file(modality, file.source).model_copy(update={"name": f"{file.name}#{file.key}" if file.key else file.name}))
         subject = subject_of(self.bridge, _called(asked), read)
         return subject, {modality: normalised for modality, (_, normalised) in read.items()}, {"inputs": tuple[InputFile, ...](inputs)}
 
     def _read(self, modality: str, file: File, watch: Watch) -> tuple[np.ndarray, np.ndarray]:
-        return read_input(self.bridge, modality, file.path, file.sample or None, UPLOAD, watch.heed)
+        return read_input(self.bridge, modality, file.source, file.sample or None, UPLOAD, watch.heed)
 
 
 def _called(asked: Asked) -> str:
@@ -103,4 +107,10 @@ def _for_people(message: str, files) -> str:
     """An error without the server's paths: a visitor knows a file by its own name, and no command line."""
     for file in files:
         message = message.replace(str(file.path), file.name).replace(str(file.path.parent), "").replace(file.path.name, file.name)
-    return message.replace("name it with --sample", "name it under the file")
+        message = message.replace(f"{BY_KEY} {file.name}#", "name one under the file, for example ")
+    return _without_folders(message.replace("name it with --sample", "name it under the file"))
+
+
+def _without_folders(text: str) -> str:
+    """The same with the last part of each path alone: where things lie on the server is nobody's business."""
+    return _PATH.sub(r"\1", text)

@@ -226,7 +226,9 @@
     at("empty").hidden = true;
     at("report").hidden = at("talk").hidden = false;
     at("title").textContent = report.title;
-    at("page").src = at("whole").href = `${path}/page`;
+    at("whole").href = `${path}/page`;
+    const frame = make("iframe", { id: "page", title: "Report", sandbox: "allow-scripts", src: `${path}/page` });
+    at("page").replaceWith(frame); // a new one, as a second address in the same frame is a step that the browser goes back to
     for (const form of ["html", "markdown", "json"]) at(`get-${form}`).href = `${path}/${form}`;
     for (const button of at("reports").querySelectorAll("button")) button.setAttribute("aria-current", String(button.dataset.id === report.id));
     at("title").focus({ preventScroll: true });
@@ -244,7 +246,7 @@
     const verdict = make("span", { class: `mark ${each.verdict.replaceAll(" ", "-")}` }, each.verdict);
     const rest = each.evidence.map((one) => make("span", { class: "rest" }, evidence(one)));
     const confidence = each.confidence === null ? "" : `, confidence ${each.confidence.toFixed(2)}`;
-    return make("li", {}, make(struck ? "s" : "span", {}, each.statement), verdict, ...rest, make("span", { class: "rest" }, `${each.source}${confidence}`));
+    return make("li", {}, make(struck ? "s" : "span", {}, each.statement), " ", verdict, ...rest, make("span", { class: "rest" }, `${each.source}${confidence}`));
   };
   const answered = (answer) => {
     const parts = [];

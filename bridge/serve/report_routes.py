@@ -16,7 +16,7 @@ from bridge.serve.refusal import RefusedError
 from bridge.serve.sessions import Session
 from bridge.serve.stream import followed
 from bridge.serve.uploads import Upload, Uploads
-from bridge.serve.wire import Progress, QuestionWanted, Reports, ReportWanted, progress, read, schema
+from bridge.serve.wire import FileWanted, Progress, QuestionWanted, Reports, ReportWanted, progress, read, schema
 
 FORMS = {
     "html": ("page", "text/html"),
@@ -98,8 +98,11 @@ def _asked(parts: Parts, wanted: ReportWanted, used: list[Upload]) -> Asked:
     for (modality, _), upload in zip(wanted.inputs.items(), used, strict=True):
         if upload.modality != modality:
             raise RefusedError(422, f"body, field inputs: a file that was uploaded for {upload.modality!r} is given for another modality")
-    files = {upload.modality: File(upload.path, upload.name, wanted.inputs[upload.modality].sample) for upload in used}
-    return Asked(wanted.example, files, wanted.note)
+    return Asked(wanted.example, {upload.modality: _file(upload, wanted.inputs[upload.modality]) for upload in used}, wanted.note)
+
+
+def _file(upload: Upload, wanted: FileWanted) -> File:
+    return File(upload.path, upload.name, wanted.sample, wanted.key)
 
 
 def _require_short(field: str, text: str, longest: int) -> None:

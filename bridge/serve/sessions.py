@@ -67,8 +67,8 @@ class Session:
         del self.uploads[upload_id]
 
     def add(self, job: Job) -> None:
-        """Remember a job; the oldest that has ended makes room."""
-        over = [each for each in self.jobs.values() if each.over]
+        """Remember a job; the oldest that has ended makes room, and those that gave no report before those that did."""
+        over = sorted((each for each in self.jobs.values() if each.over), key=lambda each: each.state is State.DONE)
         for old in over[: max(0, len(over) + 1 - self.limits.reports_kept)]:
             del self.jobs[old.id]
         self.jobs[job.id] = job

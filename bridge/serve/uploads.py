@@ -60,8 +60,9 @@ class Uploads:
         self.limits, parent = limits, Path(parent or tempfile.gettempdir())
         remove_leftovers(parent)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))  # 0700
-        self._lock = os.open(self.folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        self._lock = os.open(self.folder / f".{LOCK}", os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        os.rename(self.folder / f".{LOCK}", self.folder / LOCK)  # held from the moment that another server can find it
         self.bytes, self.receiving, self._room = 0, 0, threading.Lock()
 
     async def receive(self, chunks: AsyncIterator[bytes], modality: str, name: str, left: int) -> Upload:

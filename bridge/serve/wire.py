@@ -15,6 +15,8 @@ from bridge.serve.jobs import Job, Jobs, State
 from bridge.serve.refusal import RefusedError, one_line
 
 Model = TypeVar("Model", bound=Typed)
+#: A key of a file that can be no path, no second file and no choice of one.
+ONE_KEY = r"^[^#,=/\\\x00-\x1f\x7f]*$"
 
 
 class Uploaded(Typed):
@@ -31,6 +33,7 @@ class FileWanted(Typed):
 
     upload: str = Field(max_length=64, description="Id of the uploaded file")
     sample: str = Field("", max_length=200, description="Which sample of it, where it holds several")
+    key: str = Field("", max_length=200, pattern=ONE_KEY, description="Which table of it, such as X or obsm:NAME, where it holds several")
 
 
 class ReportWanted(Typed):
@@ -111,8 +114,9 @@ async def read(request: Request, kind: type[Model]) -> Model:
         return kind.model_validate(_plain(json.loads(body)))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        known = [str(part) if isinstance(part, int) or str(part) in kind.model_fields else "..." for part in first["loc"]]
-        raise RefusedError(422, f"body, field {'.'.join(known) or 'of the top'}: {first['msg'].lower()}; see /api/openapi.json") from None
+        known = [str(part) if isinstance(part, int) or str(part) in {*kind.model_fields, *FileWanted.model_fields} else "*" for part in first["loc"]]
+        why = "holds a sign that it cannot have" if first["type"] == "string_pattern_mismatch" else first["msg"].lower()
+        raise RefusedError(422, f"body, field {'.'.join(known) or 'of the top'}: {why}; see /api/openapi.json") from None
     except (ValueError, RecursionError):
         raise RefusedError(422, "body: not JSON in UTF-8") from None
 

@@ -14,7 +14,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from bridge.arguments import short, tidy
+from bridge.arguments import plain_configs, require_classes, short, tidy
 from bridge.bundle import WEIGHTS
 from bridge.corpora.mixture import MixtureData
 from bridge.data.module import CohortData
@@ -72,6 +72,7 @@ class StageCLI(LightningCLI):
             parser.link_arguments("data.cohort", "model.cohort", apply_on="instantiate", compute_fn=_identity)
 
     def before_instantiate_classes(self) -> None:
+        require_classes(self.config.as_dict())
         self.out = Path(self.config.out)
         require_replaceable(self.out, *(("an LLM", CARD) if self.config.model.get("full") else ("a bundle", WEIGHTS)))
         self.run = self.out.with_name(f"{self.out.name}-{self.parser.prog.split()[-1]}")
@@ -141,7 +142,7 @@ def _parsed(stage: str, arguments: Sequence[str]) -> StageCLI:
     """Everything parsed and built."""
     settings = {"run": False, "seed_everything_default": 0, "save_config_callback": None}
     parser = {"prog": f"bridge {stage}", "description": HELP[stage], "exit_on_error": False}
-    tidied = tidy(arguments, LISTS, renamed={"trust": "model.trust"})
+    tidied = tidy(plain_configs(arguments), LISTS, renamed={"trust": "model.trust"})
     try:
         return StageCLI(*STAGES[stage], args=tidied, parser_kwargs=parser, **settings)
     except argparse.ArgumentError as error:

@@ -53,7 +53,7 @@ def test_a_region_is_named_as_a_report_may_name_it(bridge, sample, said, feature
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        (["hippocampus=0"], "what-if 'hippocampus=0': no input has 'hippocampus'; expected a region or gene of brain, for example 'left cuneus'"),
+        (["hippocampus=0"], "what-if 'hippocampus=0': no input has 'hippocampus'; expected a region or gene of brain; the nearest are "),
         (["insula"], "what-if 'insula': expected NAME=Z"),
         (["insula=low"], "what-if 'insula=low': expected NAME=Z"),
         (["insula=nan"], "expected NAME=Z"),

@@ -2,7 +2,9 @@
 
 import time
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
 
 from bridge.serve.engine import Asked, File
@@ -32,6 +34,7 @@ def brain_file(folder, cohort, rows=(20,)):
 def test_it_says_what_it_reads_and_offers_held_out_samples_alone(model_engine, tiny_cohort):
     about = model_engine.about
     assert about.bundle == "bundle"
+    assert "/" not in about.llm  # the tiny LLM is a folder, and where it lies is nobody's business
     assert [each.modality for each in about.inputs] == ["gene", "brain"]
     assert about.examples == tuple(tiny_cohort.ids[row] for row in tiny_cohort.rows("test"))
 
@@ -74,6 +77,27 @@ def test_a_file_that_cannot_be_read_is_refused_without_the_servers_paths(model_e
         model_engine.write(Asked(files={"brain": File(path, "scan.csv")}), watch)
     assert str(tmp_path) not in str(refused.value)
     assert "upload" not in str(refused.value)
+
+
+def test_a_table_of_a_file_that_holds_several_is_chosen_by_its_key(model_engine, tiny_cohort, tmp_path, watch):
+    path, vectors = tmp_path / "upload.h5ad", tiny_cohort.raw("gene", [20]).astype(np.float32)
+    anndata.AnnData(vectors * 0, pd.DataFrame(index=["a"]), obsm={"X_one": vectors, "X_two": vectors * 2}).write_h5ad(path)
+    with pytest.raises(ValueError, match=r"^genes\.h5ad: .*name one under the file, for example") as refused:
+        model_engine.write(Asked(files={"gene": File(path, "genes.h5ad")}), watch)
+    assert str(tmp_path) not in str(refused.value)
+    written, _ = model_engine.write(Asked(files={"gene": File(path, "genes.h5ad", key="obsm:X_one")}), watch)
+    (read,) = written.report.provenance.inputs
+    assert read.name == "genes.h5ad#obsm:X_one"
+    assert written.report.id == "genes"
+
+
+def test_no_refusal_tells_where_things_lie_on_the_server(model_engine, tmp_path, watch, monkeypatch):
+    def refuse(*about):
+        raise ValueError(f"{tmp_path}/upload.nii: expected the space of {tmp_path}/an/atlas.nii.gz, z/2 and 1/2 at most; 'a/b' (/etc/x)")
+
+    monkeypatch.setattr("bridge.serve.model_engine.read_input", refuse)
+    with pytest.raises(ValueError, match=r"^scan\.nii: expected the space of atlas\.nii\.gz, z/2 and 1/2 at most; 'a/b' \(x\)$"):
+        model_engine.write(Asked(files={"brain": File(tmp_path / "upload.nii", "scan.nii")}), watch)
 
 
 class Impatient(Watch):

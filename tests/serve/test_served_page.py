@@ -46,6 +46,7 @@ def test_the_whole_way_with_nothing_from_outside_and_no_error(page, server, tmp_
     reported(page)
     asked(page)
     assert page.locator("#title").inner_text() == "HTT"
+    assert "The left hippocampus is reduced. supported" in page.locator(".told").inner_text().replace("\u00a0", " ")
     assert "z −2.4, rank 83 of 83" in page.locator(".told").inner_text()
     assert overflow(page) == 0
     for name, ending, begins in (("HTML", "html", "<!DOCTYPE html>"), ("Markdown", "md", "# Report on HTT"), ("JSON", "json", "{")):
@@ -61,6 +62,7 @@ def test_the_whole_way_with_nothing_from_outside_and_no_error(page, server, tmp_
 #: What has the focus, and how that is shown.
 FOCUSED = """() => {
   const each = document.activeElement;
+  if (each === document.body) return ["the page itself", "between its last and its first control"];
   const label = each.labels?.[0]?.innerText || each.innerText || each.getAttribute("aria-label") || each.tagName;
   return [label, getComputedStyle(each.matches(".choices input") ? each.nextElementSibling : each).outlineStyle];
 }"""
@@ -172,7 +174,8 @@ def test_nothing_hostile_comes_alive_in_any_field(page):
             page.set_input_files("#file-brain", {"name": f"{some[3][:80]}.nii", "mimeType": "x", "buffer": b"x"})
             page.wait_for_selector(".drop.ready")
             page.get_by_role("button", name="Write the report").click()
-            page.wait_for_selector("#reports li >> nth=1")
+            page.wait_for_selector("#reports li:nth-child(2) button[aria-current='true']")
+            page.frame_locator("#page").get_by_role("heading", level=1).wait_for()
             assert live(page) == []
             assert watched.errors == []
     assert dialogs == []
@@ -185,3 +188,52 @@ def test_the_report_has_an_origin_of_its_own(page, server):
     assert frame.evaluate("() => window.origin") == "null"
     assert frame.evaluate("() => { try { return document.cookie; } catch { return 'none'; } }") in ("", "none")
     assert page.evaluate("() => document.cookie") == ""
+
+
+def test_a_file_whose_report_failed_stays_chosen_and_is_sent_again_with_what_was_missing(page, engine):
+    engine.fails = ValueError("genes.h5ad: name one under the file, for example X")
+    with running(engine) as server:
+        watched = opened(page, server)
+        page.get_by_label("Your files").check(force=True)
+        page.set_input_files("#file-gene", {"name": "genes.h5ad", "mimeType": "x", "buffer": b"genes"})
+        page.wait_for_selector(".drop.ready")
+        page.get_by_role("button", name="Write the report").click()
+        page.get_by_role("alert").filter(has_text="name one under the file").wait_for()
+        assert [path.name for path in server.parts.uploads.folder.iterdir()] == ["lock"]
+        engine.fails = None
+        page.get_by_label("Table, where").first.fill("X")
+        page.get_by_role("button", name="Write the report").click()
+        page.wait_for_selector("#report:not([hidden])")
+        assert [given.files["gene"].key for given in engine.seen] == ["", "X"]
+        assert page.locator(".drop.ready").count() == 0
+        assert watched.errors == []
+
+
+def test_what_another_tab_deleted_and_a_server_that_has_gone_are_told(page, engine):
+    with running(engine) as server:
+        opened(page, server)
+        reported(page)
+        asked(page)
+        other = page.context.new_page()
+        other.goto(base(server))
+        other.wait_for_selector("#reports li")
+        other.get_by_role("button", name="Delete everything").click()
+        other.wait_for_selector("#made", state="hidden")
+        page.locator("#reports button").click()
+        page.get_by_role("alert").filter(has_text="no longer there").wait_for()
+    page.get_by_role("button", name="Write the report").click()
+    page.get_by_role("alert").filter(has_text="does not answer").wait_for()
+
+
+def test_answers_stay_with_their_report_and_no_report_is_a_step_that_the_browser_goes_back_to(page, server):
+    opened(page, server)
+    steps = page.evaluate("() => history.length")
+    reported(page)
+    asked(page)
+    reported(page, "APOE")
+    page.wait_for_selector("#reports li >> nth=1")
+    assert page.locator(".told").count() == 0
+    page.locator("#reports button").first.click()
+    page.wait_for_selector(".told li")
+    assert page.locator("#title").inner_text() == "HTT"
+    assert page.evaluate("() => history.length") == steps

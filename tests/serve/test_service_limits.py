@@ -301,6 +301,7 @@ def test_an_error_is_one_line_for_the_one_who_asked(error, status, said):
         b'{"inputs": {"brain": "/etc/passwd"}}',
         b'{"inputs": {"brain": {"upload": "../../etc/passwd"}}}',
         b'{"inputs": {"brain": {"path": "/etc/passwd"}}}',
+        *(b'{"inputs": {"brain": {"upload": "x", "key": "%s"}}}' % key for key in (b"X#/etc/passwd", b"labels=x", b"X,x", b"../X", b"X\\\\x", b"X\\u0000")),
         b'{"inputs": {}}',
         b"{}",
         b'{"example": "nobody"}',
