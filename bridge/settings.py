@@ -54,6 +54,9 @@ def quiet_libraries() -> None:
     transformers.logging.disable_progress_bar()
 
 
+#: What plain YAML is made of; beside it there are sets, bytes, and objects of a language.
+PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "timestamp", "seq", "map", "merge", "value")}
+
 #: More values than any configuration has; anchors can stand for billions in a few lines.
 MOST_VALUES = 100_000
 
@@ -87,6 +90,8 @@ def read_yaml(path: str | Path) -> Any:
 
 def _size(node: yaml.Node | None, known: dict[int, float | int]) -> float | int:
     """Values below a node once every anchor is written out; without end for one that stands inside itself."""
+    if node is not None and node.tag not in PLAIN_TAGS:
+        raise yaml.constructor.ConstructorError(None, None, f"found the tag {node.tag!r}", node.start_mark)
     if id(node) not in known:
         known[id(node)] = math.inf
         below = [each for pair in node.value for each in (pair if isinstance(pair, tuple) else (pair,))] if isinstance(node, yaml.CollectionNode) else []

@@ -337,3 +337,87 @@ def test_a_bundle_may_be_given_other_metrics_and_stays_whole(saved):
     bundle.put_metrics(saved, {"r10": 0.25, "undefined": float("nan")})
     assert json.loads((saved / "metrics.json").read_text()) == {"r10": 0.25, "undefined": None}
     assert load(saved)
+
+
+FIELDS_OF_ANOTHER_KIND = {
+    "adapters": [None, 5, {"default": 1}, "default", ["default", "default"], ["../default"], ["/etc"]],
+    "projectors": [None, [1], {"gene": "x"}, {"gene": {"class_path": 5, "init_args": {}}}, {}],
+    "encoders": [None, {"gene": []}],
+    "space": [[1], "x", {"modalities": ["gene"], "width": -1}],
+    "latent": [-1, True, "a"],
+    "blind": ["yes", None],
+    "cohort": ["x", {"path": 5, "sha256": 5}],
+}
+
+
+@pytest.mark.parametrize(("field", "found"), [(field, found) for field, every in FIELDS_OF_ANOTHER_KIND.items() for found in every])
+def test_a_field_of_another_kind_is_refused_in_a_line(field, found, saved):
+    content = json.loads((saved / "config.json").read_text()) | {field: found}
+    (saved / "config.json").write_text(json.dumps(content))
+    if field == "cohort" or found is not None:
+        sign(saved)
+    with pytest.raises(ValueError, match="bundle") as refusal:
+        load(saved)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("change", [{"hidden": 10**12}, {"rank": -4}, {"k": 10**40}, {"width": 10**9}, {"dim": 10**9}])
+def test_a_record_cannot_ask_for_more_memory_than_the_bundle_has_weights(change, saved):
+    """Such sizes would end the process, were the part made before its weights are looked at."""
+    projectors = json.loads((saved / "config.json").read_text())["projectors"]
+    projectors["gene"]["init_args"] |= change
+    edit(saved / "config.json", projectors=projectors)
+    with pytest.raises(ValueError, match=r"gene|FactorisedMLP"):
+        load(saved)
+
+
+def test_cards_of_other_modalities_or_sizes_are_refused(saved):
+    cards = json.loads((saved / "cards.json").read_text())
+    edit(saved / "cards.json", gene=cards["gene"] | {"dim": 99})
+    with pytest.raises(ValueError, match=r"cards.json, field gene: found 1 tokens x 99 of 'gene', expected 1 x 12"):
+        load(saved)
+    edit(saved / "cards.json", gene=None)
+    with pytest.raises(ValueError, match=r"cards \['brain'\], expected the same modalities in each"):
+        load(saved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lora_alpha": float("nan")},
+        {"lora_alpha": 1e308},
+        {"lora_alpha": "4"},
+        {"lora_dropout": 2.0},
+        {"r": True},
+        {"r": 10**9},
+        {"target_modules": [f"layer{number}" for number in range(50_000)]},
+        {"peft_version": [[]]},
+    ],
+    ids=str,
+)
+def test_an_adapter_whose_own_settings_cannot_be_is_refused(change, saved):
+    path = saved / "adapters/default/adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    sign(saved)
+    with pytest.raises(ValueError, match=r"adapter_config.json(, field |: not JSON)"):
+        load(saved)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int8, torch.float8_e4m3fn], ids=str)
+@pytest.mark.parametrize("file", ["projectors.safetensors", "adapters/default/adapter_model.safetensors"])
+def test_weights_of_another_kind_of_number_are_refused(file, dtype, saved):
+    rewrite(saved / file, lambda state: {name: tensor.to(dtype) for name, tensor in state.items()})
+    with pytest.raises(ValueError, match=rf"found {dtype}, expected torch.float32"):
+        load(saved)
+
+
+def test_an_adapter_that_the_config_does_not_name_is_refused(saved):
+    edit(saved / "config.json", adapters=["default"])
+    with pytest.raises(ValueError, match=r"adapters/text: found an adapter that config.json does not name"):
+        load(saved)
+
+
+def test_a_manifest_of_another_base_llm_is_refused(saved):
+    write_manifest(saved, {"base_llm": "0" * 64})
+    with pytest.raises(ValueError, match=r"manifest.json, field about: found .* expected the base LLM of config.json"):
+        load(saved)

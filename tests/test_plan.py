@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bridge.__main__ import main
-from bridge.bundle import load
+from bridge.bundle import load, save
 from bridge.data.module import CohortData
 from bridge.language.llm import LLM, Lora
 from bridge.plan import rehearse as rehearsal
@@ -139,3 +139,14 @@ def test_a_wrong_argument_is_named(arguments, message, capsys):
 
 def test_memory_of_a_card_is_read_with_its_unit():
     assert [card_bytes(text) for text in ("80GB", "80", "2 GiB")] == [80e9, 80e9, 2**31]
+
+
+def test_a_bundle_to_start_from_brings_no_code_of_its_own(tmp_path, monkeypatch, bridge):
+    bundle = save(bridge, tmp_path / "bundle")
+    (tmp_path / "beside.py").write_text("raise AssertionError('code ran')")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = json.loads((bundle / "config.json").read_text())
+    config["projectors"]["gene"]["class_path"] = "beside.Part"
+    (bundle / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"module 'beside' is outside bridge.project; pass --trust beside"):
+        read_job("tune", parsed("tune", ["--config", "tune.yaml", "--model.start", str(bundle)]))

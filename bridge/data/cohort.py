@@ -329,7 +329,8 @@ def apply_normalisation(values: np.ndarray, statistics: dict | None) -> np.ndarr
     if not statistics or statistics["method"] == "none":
         return values
     values = _unit(values) if statistics["method"] == "unit" else values
-    return ((values - np.asarray(statistics["mean"])) / np.asarray(statistics["scale"])).astype(np.float32)
+    with np.errstate(over="ignore"):  # infinite then, which every reader of values looks for
+        return ((values - np.asarray(statistics["mean"])) / np.asarray(statistics["scale"])).astype(np.float32)
 
 
 def _unit(values: np.ndarray) -> np.ndarray:

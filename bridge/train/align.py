@@ -172,7 +172,10 @@ class Align(Stage):
             self.texts[column] = torch.from_numpy(self.bank.embed(self.cohort.text(column)))
         if self.texts and not self.resumed:
             training = torch.cat([vectors[self.cohort.rows("train")] for vectors in self.texts.values()])
-            self.bridge.space.fit_text(training[torch.isfinite(training).all(dim=1)])
+            known = training[torch.isfinite(training).all(dim=1)]
+            if not len(known):
+                raise ValueError(f"{self.cohort.source}: no training sample has a text in {sorted(self.texts)}, expected some to align with; check the columns")
+            self.bridge.space.fit_text(known)
             if self.bridge.space.linear is not None:
                 fit_linear_part(self.bridge, self.cohort, self.texts)
 

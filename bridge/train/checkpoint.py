@@ -22,6 +22,7 @@ from torch import Tensor
 from bridge.data.manifest import digest_file, require_unchanged, signed_file
 from bridge.train.log import StepLog
 
+SETTINGS = "bridge_settings"  # where a checkpoint keeps the digest of its run's settings
 KEPT = 2  # the newest, and the one before in case the newest is damaged
 SPARE_BYTES = 1 << 20  # of a checkpoint beside its tensors: their names, the log and file system blocks
 
@@ -34,10 +35,11 @@ class CheckpointFile(CheckpointIO):
 
     Args:
         run: Folder of the run.
+        settings: Digest of its settings, which a checkpoint must share; '' where nothing is known of them.
     """
 
-    def __init__(self, run: Path):
-        self.run = run
+    def __init__(self, run: Path, settings: str = ""):
+        self.run, self.settings = run, settings
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write a checkpoint, whole or not at all.
@@ -46,12 +48,12 @@ class CheckpointFile(CheckpointIO):
             ValueError: a weight or a state of the optimiser is not finite, or there is no room.
         """
         path = Path(path)
-        require_finite(checkpoint, path)
+        require_finite(checkpoint, path, "the checkpoint was not written")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _require_room(checkpoint, path.parent)
             with signed_file(path) as partial:
-                torch.save(checkpoint, partial)
+                torch.save(checkpoint | {SETTINGS: self.settings}, partial)
         except (OSError, RuntimeError) as error:  # torch has an error of its own for a disk that is full
             raise ValueError(f"{path}: the checkpoint cannot be written ({_first_line(error)}); {_what_is_left(self.run)}") from error
 
@@ -66,9 +68,13 @@ class CheckpointFile(CheckpointIO):
             raise ValueError(f"{path}: found a checkpoint outside the run's folder, expected one in {self.run}")
         require_whole(path)
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            found = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise ValueError(f"{path}: not a checkpoint ({_first_line(error)}); begin again with --resume false") from error
+        if not isinstance(found, dict) or (self.settings and found.get(SETTINGS) != self.settings):
+            raise ValueError(f"{path}: found a checkpoint of other settings than those of this run; take it away, or begin again with --resume false")
+        require_finite(found, path, "begin again with --resume false")
+        return found
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Take a checkpoint away; without its digest it is none from the first moment on."""
@@ -199,8 +205,8 @@ def require_whole(path: Path) -> None:
         raise ValueError(f"{path}: the checkpoint is damaged (its SHA-256 is not the one in {digest_file(path).name})") from error
 
 
-def require_finite(checkpoint: dict[str, Any], path: Path) -> None:
-    """Refuse to write weights, or states of the optimiser, that are not finite.
+def require_finite(checkpoint: dict[str, Any], path: Path, then: str) -> None:
+    """Refuse weights, or states of the optimiser, that are not finite: they are neither written nor gone on from.
 
     Raises:
         ValueError: names the first one.
@@ -208,7 +214,7 @@ def require_finite(checkpoint: dict[str, Any], path: Path) -> None:
     learned = {name: checkpoint[name] for name in ("state_dict", "optimizer_states") if name in checkpoint}
     wrong = next((name for name, tensor in _tensors(learned) if tensor.is_floating_point() and not torch.isfinite(tensor).all()), None)
     if wrong:
-        raise ValueError(f"{path}: {wrong} is NaN or infinite, expected finite values; the checkpoint was not written")
+        raise ValueError(f"{path}: {wrong} is NaN or infinite, expected finite values; {then}")
 
 
 def _tensors(content: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,14 +76,30 @@ class StepLog(Logger):
     @rank_zero_only
     def cut(self, size: int) -> None:
         """Forget what was logged after so many bytes."""
+        found = self.path.stat().st_size if self.path.is_file() else 0
+        if found < size:
+            told = f"found {found:,} bytes, {size:,} when the run was stopped"
+            print(f"{self.path}: {told}; what is gone of the log stays away, the run itself is whole", file=sys.stderr, flush=True)
         if self.path.is_file():
-            os.truncate(self.path, min(size, self.path.stat().st_size))
+            os.truncate(self.path, min(size, found))
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    """What a line says, None of one that is damaged."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 def tabulate(folder: Path) -> None:
     """Make tables of the lines: ``metrics.csv``, and ``skipped.csv`` where steps were skipped."""
     path = folder / LINES
-    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if path.is_file() else []
+    entries = [entry for entry in map(_entry, lines) if entry is not None]
+    if len(entries) < len(lines):
+        print(f"{path}: {len(lines) - len(entries)} of {len(lines)} lines cannot be read and are left out of the table", file=sys.stderr, flush=True)
     for name, rows in ((TABLE, [each for each in entries if "skipped" not in each]), (SKIPPED, [each for each in entries if "skipped" in each])):
         if rows:
             with whole_file(folder / name) as partial:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from bridge.data.whole import whole_file
+from bridge.settings import read_yaml
 from bridge.train.log import LINES
 
 #: Settings that a run has to share with the one it goes on from.
@@ -31,13 +34,22 @@ def require_same_settings(path: Path, settings: str) -> None:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file beside the checkpoint; begin again with --resume false, or choose another --out")
-    stored, asked = (dict(_flat({key: yaml.safe_load(text).get(key) for key in FIXED})) for text in (path.read_text(encoding="utf-8"), settings))
+    found = read_yaml(path)
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: found {type(found).__name__}, expected the settings of a run; begin again with --resume false, or choose another --out")
+    stored, asked = (dict(_flat({key: each.get(key) for key in FIXED})) for each in (found, yaml.safe_load(settings)))
     changed = sorted(field for field in stored.keys() | asked.keys() if stored.get(field) != asked.get(field))
     if changed:
         raise ValueError(
             f"{path}, field {changed[0]}: the run that was stopped had {stored.get(changed[0])!r}, this one has {asked.get(changed[0])!r}\n"
             "go on with the same settings, begin again with --resume false, or choose another --out"
         )
+
+
+def settings_digest(settings: str) -> str:
+    """By which a checkpoint knows the settings that it was made with."""
+    fixed = {key: yaml.safe_load(settings).get(key) for key in FIXED}
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def clear(run: Path) -> None:

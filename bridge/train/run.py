@@ -28,7 +28,7 @@ from bridge.train.instruct import Instruct
 from bridge.train.log import StepLog, tabulate
 from bridge.train.pretrain import Pretrain
 from bridge.train.recompute import card_memory, recompute_where_needed
-from bridge.train.record import LOG, clear, require_same_settings, write_settings
+from bridge.train.record import LOG, clear, require_same_settings, settings_digest, write_settings
 from bridge.train.stage import Stage
 from bridge.train.tune import Tune
 from bridge.train.whole import CARD
@@ -86,7 +86,12 @@ class StageCLI(LightningCLI):
         loggers, plugins = ([each] if each and not isinstance(each, list) else each or [] for each in (given.logger, given.plugins))
         log = StepLog(self.run / LOG)
         given.callbacks = [*(given.callbacks or []), *self._saves(given.enable_checkpointing, log)]
-        ours = {"logger": [log, *loggers], "plugins": [CheckpointFile(self.run), *plugins], "default_root_dir": self.run, "enable_model_summary": False}
+        ours = {
+            "logger": [log, *loggers],
+            "plugins": [CheckpointFile(self.run, settings_digest(self.record())), *plugins],
+            "default_root_dir": self.run,
+            "enable_model_summary": False,
+        }
         return super().instantiate_trainer(**ours, **kwargs)
 
     def record(self) -> str:
@@ -125,6 +130,11 @@ def _run(stage: str, arguments: Sequence[str]) -> Path:
         trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.checkpoint, weights_only=True)
     except SystemExit as error:  # Lightning's answer to Ctrl-C and to SIGTERM
         raise KeyboardInterrupt(*getattr(error.__context__, "args", ())) from error
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError) as error:
+        if cli.checkpoint is None or cli.model.begun:
+            raise
+        why = " ".join((str(error).splitlines() or [""])[-1].split())[:200]
+        raise ValueError(f"{cli.checkpoint}: cannot be gone on from ({type(error).__name__}: {why}); begin again with --resume false") from error
     bridge = cli.model.whole()
     if trainer.is_global_zero:
         cli.model.write(bridge, cli.out, {stage: {name: float(value) for name, value in trainer.callback_metrics.items()}})

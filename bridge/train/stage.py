@@ -39,6 +39,7 @@ class Stage(lightning.LightningModule):
         self.strict_loading = False  # the frozen LLM is not in a checkpoint
         self.gate, self.step_tokens = FiniteGate(bad_step_limit), 0
         self.resumed, self.random_states, self.place = False, {}, {}
+        self.begun = False  # whether a batch of this process has been reached
         self.scalars: frozenset[str] = frozenset()
 
     def configure_model(self) -> None:
@@ -83,7 +84,7 @@ class Stage(lightning.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         set_random_states(self.random_states)
-        self.random_states = {}
+        self.random_states, self.begun = {}, True
 
     def per_token(self, total: Float[Tensor, ""], tokens: int) -> Float[Tensor, ""]:
         """What a step returns of a loss summed over tokens: with :meth:`on_before_optimizer_step` the gradient is that of the mean over
@@ -128,6 +129,9 @@ class Stage(lightning.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         if "state_dict" in checkpoint:  # where the model is sharded its weights are in place already
             require_all_trained(self, checkpoint["state_dict"])
+        gone = sorted({"loops", "optimizer_states"} - set(checkpoint))  # without them the library begins anew in silence
+        if gone:
+            raise ValueError(f"checkpoint: found no {gone[0]!r}, expected all that a run goes on from; begin again with --resume false")
         self.resumed, self.random_states = True, checkpoint["random_states"]  # set when the first batch is here: whatever comes before may draw
         self.place = checkpoint["place"]
         self.gate.bad = [BadStep(*each) for each in checkpoint["bad_steps"]]

@@ -52,3 +52,10 @@ def test_what_is_no_manifest_is_refused(content, tmp_path):
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(ValueError, match="the bundle is damaged or was edited"):
         require_manifest(tmp_path)
+
+
+def test_a_manifest_whose_files_are_no_names_with_digests_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "manifest.json").write_text('{"about": {}, "files": [["a.txt", "0"]]}')
+    with pytest.raises(ValueError, match=r"not a manifest \(TypeError: found list for files\)"):
+        require_manifest(tmp_path)

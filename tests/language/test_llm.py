@@ -1,9 +1,11 @@
 """Every kind of LLaMA checkpoint loads, pads and generates; adapters come and go without a trace in the base."""
 
 import json
+import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from bridge.language import quantise
@@ -267,3 +269,21 @@ def test_compiled_layers_give_what_layers_give_for_rows_of_any_segments(tiny_llm
         row, segments = torch.randn(1, sum(lengths), 32), Segments(lengths, (-1,) * len(lengths))
         one, other = (model.model(inputs_embeds=row, use_cache=False, **segments.inputs()).last_hidden_state for model in (plain, fast))
         assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_a_checkpoint_that_lacks_a_weight_is_not_filled_with_random_ones(tiny_llm, tmp_path):
+    folder = shutil.copytree(tiny_llm(), tmp_path / "llm")
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=r"weight 'model.layers.1.mlp.up_proj.weight' is missing \(1 in all\)"):
+        load_llm(folder)
+
+
+@pytest.mark.parametrize("layers", [0, 10**12])
+def test_a_number_of_layers_that_cannot_be_is_refused_before_they_are_built(layers, tiny_llm, tmp_path):
+    folder = shutil.copytree(tiny_llm(), tmp_path / "llm")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": layers}))
+    with pytest.raises(ValueError, match=f"field num_hidden_layers: found {layers}, expected 1 to 1000"):
+        load_llm(folder)

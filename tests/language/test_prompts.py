@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bridge.data.batch import IGNORE
+from bridge.language import prompts
 from bridge.language.llm import load_llm
 from bridge.language.prompts import SYSTEM, Prompt
 
@@ -130,3 +131,26 @@ def test_an_example_that_does_not_fit_is_an_error_with_both_numbers_and_is_never
 def test_what_was_answered_is_read_back_without_its_end_token(tokenizer):
     prompt = Prompt(tokenizer)
     assert prompt.decode(prompt.answer("Höchste Werte: left cuneus.")) == "Höchste Werte: left cuneus."
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% include '/etc/hostname' %}",
+        "{% if %}",
+        "{{ raise_exception('no system turn') }}",
+        "{% for message in messages %}{{ message.content }}{{ message.content }}{% endfor %}",
+        "nothing of the question",
+        "{% for a in range(30000) %}x{% endfor %}{{ messages[1].content }}",
+    ],
+)
+def test_a_chat_template_that_fails_or_never_ends_is_refused_in_a_line(template, make_prompt, monkeypatch):
+    monkeypatch.setattr(prompts, "RENDER_S", 0.5)
+    prompt = make_prompt("llama-3")
+    prompt.tokenizer.chat_template = template
+    with pytest.raises(ValueError, match=r"its chat template cannot be used .* set template: me-llama or plain") as refusal:
+        prompt.question(ASK)
+    assert len(str(refusal.value).splitlines()) == 1
+    assert Prompt(prompt.tokenizer, "plain").question(ASK)

@@ -66,9 +66,11 @@ def events(response: httpx.Response) -> Iterator[tuple[str, dict]]:
 
 
 def wait_for(done, seconds: float = 20.0) -> float:
-    """Wait until something is so; the seconds it took."""
+    """Wait until something is so; the seconds it took. A file that goes away while it is looked at means "not yet"."""
     start = time.monotonic()
-    while not done():
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            if done():
+                return time.monotonic() - start
         assert time.monotonic() - start < seconds, "it did not come to be so"
         time.sleep(0.005)
-    return time.monotonic() - start

@@ -123,3 +123,11 @@ def test_every_random_generator_goes_on_where_it_stood(tmp_path):
     drawn = draw()
     set_random_states(CheckpointFile(tmp_path).load_checkpoint(path)["random_states"])
     assert draw() == drawn
+
+
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path):
+    path = tmp_path / "step-00000001.ckpt"
+    CheckpointFile(tmp_path, "these").save_checkpoint({"state_dict": {}}, path)
+    assert CheckpointFile(tmp_path, "these").load_checkpoint(path)["state_dict"] == {}
+    with pytest.raises(ValueError, match="found a checkpoint of other settings than those of this run"):
+        CheckpointFile(tmp_path, "others").load_checkpoint(path)

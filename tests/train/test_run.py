@@ -194,3 +194,46 @@ def test_a_stage_that_is_asked_to_end_says_by_which_signal(stage, monkeypatch):
     with pytest.raises(KeyboardInterrupt) as end:
         stage("align", "ended")
     assert end.value.args == (signal.SIGTERM,)
+
+
+@pytest.mark.parametrize("settings", ["[1]", "", "seed_everything: !!python/object/apply:os.mkdir [made]\n"], ids=["a list", "nothing", "an object"])
+def test_settings_of_a_stopped_run_that_were_damaged_are_refused(settings, stage, stopped, tmp_path):
+    stopped("align", "aligned", 2, "--checkpoint_every", "1")
+    (tmp_path / "aligned-align" / "config.yaml").write_text(settings)
+    with pytest.raises(ValueError, match=r"aligned-align/config.yaml: (found|cannot be read)"):
+        stage("align", "aligned", "--checkpoint_every", "1")
+
+
+def test_a_log_that_lost_lines_is_told_and_the_run_goes_on(stage, stopped, tmp_path, capsys):
+    stopped("align", "aligned", 6, "--checkpoint_every", "5")
+    (tmp_path / "aligned-align" / "log" / "metrics.jsonl").write_bytes(b"\xff{")
+    assert stage("align", "aligned", "--checkpoint_every", "5").is_dir()
+    assert "what is gone of the log stays away" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("part", "told"), [("loops", "found no 'loops'"), ("place", r"cannot be gone on from \(KeyError: 'place'\)")])
+def test_a_checkpoint_that_lacks_a_part_is_refused_in_a_line(part, told, stage, stopped, tmp_path):
+    stopped("align", "aligned", 2, "--checkpoint_every", "1")
+    path = newest(tmp_path / "aligned-align")
+    content = torch.load(path, weights_only=True)
+    del content[part]
+    with signed_file(path) as partial:
+        torch.save(content, partial)
+    with pytest.raises(ValueError, match=rf"{told}.*begin again with --resume false"):
+        stage("align", "aligned", "--checkpoint_every", "1")
+
+
+@pytest.mark.parametrize(("path", "arguments"), [("os.mkdir", {"path": "made"}), ("os.system", {"command": "exit 1"}), ("builtins.eval", {"source": "1"})])
+def test_a_function_where_a_class_is_expected_is_not_called(path, arguments, stage):
+    with pytest.raises(ValueError, match=rf"field model.projectors.gene.class_path: found '{path}', expected a class"):
+        stage("align", "aligned", "--model.projectors.gene", json.dumps({"class_path": path, "init_args": arguments}))
+
+
+def test_a_configuration_is_a_file_of_this_machine_and_names_no_other(stage, tmp_path):
+    (tmp_path / "other.yaml").write_text("config: /etc/hostname\n")
+    with pytest.raises(ValueError, match="field config: a configuration cannot name another"):
+        run_stage("align", ["--config", str(tmp_path / "other.yaml"), "--out", str(tmp_path / "out")])
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for place in ("http://127.0.0.1:9/align.yaml", str(tmp_path / "pipe.yaml"), "/dev/zero"):
+        with pytest.raises(ValueError, match=r"configuration .*: no such file"):
+            run_stage("align", ["--config", place, "--out", str(tmp_path / "out")])

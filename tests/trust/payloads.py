@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import torch
 import yaml
+from safetensors.torch import load_file
 
 from bridge.__main__ import main
 from bridge.bundle import load
@@ -23,6 +24,7 @@ from bridge.data.build import build_cohort
 from bridge.data.cohort import Cohort
 from bridge.data.manifest import MANIFEST, digest, digest_file, write_manifest
 from bridge.language.llm import load_llm
+from bridge.language.prompts import Prompt
 from bridge.train.checkpoint import CheckpointFile
 
 
@@ -69,9 +71,12 @@ def payloads(folder: Path, marker: Path, llm: Path, bundle: Path, cohort: Path) 
     yield from _measurements(folder, marker)
     yield from _cohorts(folder, marker, cohort)
     yield from _checkpoints(folder, marker, llm)
+    yield from _templates(folder, marker, llm)
     yield from _bundles(folder, marker, llm, bundle)
+    yield from _records(folder, llm, bundle)
     yield from _runs(folder, marker)
     yield from _configs(folder, marker)
+    yield from _functions(folder, marker, llm, cohort)
     yield from _addresses(folder)
 
 
@@ -155,6 +160,57 @@ def _checkpoints(folder: Path, marker: Path, llm: Path) -> Iterator[Payload]:
     yield Payload("a pickle as gguf", lambda: load_llm(str(write_code(folder / "llm.gguf", marker, "pickle"))))
 
 
+def _templates(folder: Path, marker: Path, llm: Path) -> Iterator[Payload]:
+    """A base LLM whose chat template reaches for what it must not, or never ends, and one whose weights are said to lie elsewhere."""
+    escapes = {
+        "class": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "globals": f"{{{{ cycler.__init__.__globals__.os.mkdir('{marker}') }}}}",
+        "include": "{% include '/etc/hostname' %}",
+        "range": "{% for a in range(1000000000) %}{% endfor %}",
+        "macro": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    }
+    for name, template in escapes.items():
+        place = _copy(llm, folder / f"llm-template-{name}")
+        (place / "chat_template.jinja").write_text(template)
+        yield Payload(f"a chat template with {name}", lambda place=place: Prompt(load_llm(str(place)).tokenizer, "chat").opening)
+    for number, elsewhere in enumerate(("../../../../etc/passwd", "/etc/passwd", "http://127.0.0.1:9/model.safetensors", "code.bin")):
+        place = _copy(llm, folder / f"llm-index-{number}")
+        names = load_file(place / "model.safetensors")
+        (place / "model.safetensors").unlink()
+        write_code(place / "code.bin", marker, "torch")
+        (place / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": dict.fromkeys(names, elsewhere)}))
+        yield Payload(f"weights at {elsewhere}", lambda place=place: load_llm(str(place)))
+
+
+def _records(folder: Path, llm: Path, bundle: Path) -> Iterator[Payload]:
+    """A bundle whose records are of other types, ask for all memory, or name what lies outside."""
+    adapter = "adapters/default/adapter_config.json"
+    fields = {
+        "config.json": [{"adapters": [str(bundle / "adapters/default")]}, {"adapters": 5}, {"projectors": None}, {"encoders": [1]}, {"latent": "a"}],
+        adapter: [
+            {"lora_alpha": float("nan")},
+            {"r": 10**9},
+            {"init_lora_weights": "pissa"},
+            {"corda_config": {"cache_file": "x.pt"}},
+            {"peft_type": ["LORA"]},
+        ],
+    }
+    for file, every in fields.items():
+        for number, change in enumerate(every):
+            place = _copy(bundle, folder / f"bundle-record-{Path(file).stem}-{number}")
+            _edit(place / file, change)
+            yield _bundle(f"{Path(file).name} with {change}"[:80], place, llm)
+    for file in ("config.json", "cards.json", adapter):
+        place = _copy(bundle, folder / f"bundle-deep-{Path(file).stem}")
+        (place / file).write_text("[" * 200_000)
+        yield _bundle(f"{Path(file).name} nested without end", place, llm)
+    config = json.loads((bundle / "config.json").read_text())
+    name, spec = next(iter(config["projectors"].items()))
+    place = _copy(bundle, folder / "bundle-huge")
+    _edit(place / "config.json", {"projectors": config["projectors"] | {name: spec | {"init_args": spec["init_args"] | {"hidden": 10**12}}}})
+    yield _bundle("a projector of terabytes", place, llm)
+
+
 def _bundles(folder: Path, marker: Path, llm: Path, bundle: Path) -> Iterator[Payload]:
     """A bundle with code in its weights, or with names of classes of its own; its manifest fits, as a hostile author's would."""
     for file in ("projectors.safetensors", "adapters/default/adapter_model.safetensors"):
@@ -222,6 +278,19 @@ def _configs(folder: Path, marker: Path) -> Iterator[Payload]:
     yield Payload(
         "a function of the system as encoder class", lambda: _command("data", "build", "--out", str(folder / "c.h5ad"), "--modalities.gene", str(spec))
     )
+
+
+def _functions(folder: Path, marker: Path, llm: Path, cohort: Path) -> Iterator[Payload]:
+    """A function where a stage's configuration names a class, and configurations that are no files."""
+    call = {"os.mkdir": {"path": str(marker)}, "builtins.eval": {"source": "1"}, "torch.hub.load": {"repo_or_dir": "a/b", "model": "c"}}
+    given = ("--config", "smoke.yaml", "--data.cohort", str(cohort), "--model.llm.path", str(llm), "--out", str(folder / "aligned"))
+    for path, arguments in call.items():
+        spec = json.dumps({"class_path": path, "init_args": arguments})
+        yield Payload(f"{path} as a projector of a stage", lambda spec=spec: _command("align", *given, "--model.projectors.gene", spec))
+    other = folder / "names-another.yaml"
+    other.write_text("config: /etc/passwd\n")
+    for place in (str(other), "http://127.0.0.1:9/align.yaml", "/dev/zero"):
+        yield Payload(f"{place} as a stage's config", lambda place=place: _command("align", *given, "--config", place))
 
 
 def _addresses(folder: Path) -> Iterator[Payload]:
