@@ -10,7 +10,11 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bridge.faults import is_panic, where
 from bridge.settings import quiet_libraries
+
+#: Characters of a line of an error.
+LONGEST = 1_500
 
 
 class Command(NamedTuple):
@@ -45,7 +49,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; an expected error is one or two lines on standard error and status 2."""
+    """Run a command; an error is one or two lines on standard error, and status 2 if it was foreseen, else 1."""
     verb, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if verb in ("-h", "--help"):
         print(_usage())
@@ -61,16 +65,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stopped:
         print(f"bridge {verb}: stopped; run the same command again to go on", file=sys.stderr)
         return 128 + next((each for each in stopped.args if isinstance(each, signal.Signals)), signal.SIGINT)
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
+        return _fail(verb, error, foreseen=False)
     return 0
 
 
-def _fail(verb: str, error: Exception) -> int:
-    """The message in short; the place in the code only when asked for with ``python -X dev``."""
+def _fail(verb: str, error: BaseException, *, foreseen: bool = True) -> int:
+    """The message in short; the place in the code only when asked for with ``python -X dev``, or where nobody foresaw the error."""
     if sys.flags.dev_mode:
         traceback.print_exception(error)
     first, *more = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    print("\n".join([f"bridge {verb}: error: {first}", *([" ".join(more)] if more else [])]), file=sys.stderr)
-    return 2
+    if not foreseen:
+        first, more = f"{where(error)}: {first[:300]}", [f"bridge did not foresee this; to see where it came from: python -X dev -m bridge {verb} ..."]
+    lines = [f"bridge {verb}: error: {first}", *([" ".join(more)] if more else [])]
+    print("\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]} ..." for line in lines), file=sys.stderr)
+    return 2 if foreseen else 1
 
 
 def _usage() -> str:

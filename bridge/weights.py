@@ -27,6 +27,9 @@ OWN = {"r", "lora_alpha", "lora_dropout", "target_modules", "inference_mode", "p
 #: What else than a number of the expected kind may stand for one: half precision, which is widened without loss.
 WIDENED = {torch.float32: {torch.float32, torch.float16, torch.bfloat16}}
 
+#: Bytes of a file's table of contents, some 100 a weight: an adapter of a 70B model has about 2,000.
+LONGEST_CONTENTS = 1 << 22
+
 Part = TypeVar("Part", bound=nn.Module)
 
 
@@ -38,6 +41,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise ValueError(f"{path.parent}: {path.name} is missing; expected a bundle folder as written by: bridge align, bridge tune or bridge demo")
+    with path.open("rb") as file:
+        contents = int.from_bytes(file.read(8), "little")
+    if LONGEST_CONTENTS < contents <= path.stat().st_size:  # beyond the file it is cut off, which is told below
+        raise ValueError(f"{path}: found a table of contents of {contents:,} bytes, expected at most {LONGEST_CONTENTS:,}; these are no weights of a bundle")
     try:
         return load_file(path)
     except SafetensorError as error:

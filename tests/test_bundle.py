@@ -204,6 +204,15 @@ def test_weights_that_do_not_fit_are_refused_by_name(change, message, saved):
         load(saved)
 
 
+def test_a_file_of_weights_without_end_is_refused_before_it_is_read(saved):
+    """Names alone: hours and all memory, were each made a tensor."""
+    contents = json.dumps({f"weight-{number}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for number in range(60_000)}).encode()
+    (saved / "projectors.safetensors").write_bytes(len(contents).to_bytes(8, "little") + contents)
+    sign(saved)
+    with pytest.raises(ValueError, match=r"projectors.safetensors: found a table of contents of [\d,]+ bytes, expected at most"):
+        load(saved)
+
+
 @pytest.mark.parametrize("part", ["projectors.brain", "tags.gene", "space.heads", "lora_B"])
 def test_a_weight_that_is_nan_is_not_saved_and_the_old_bundle_stays(part, complete, saved):
     before = sorted(saved.parent.rglob("*"))

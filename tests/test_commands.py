@@ -302,6 +302,34 @@ def test_ctrl_c_and_sigterm_end_a_command_with_a_line_and_the_status_of_the_sign
     assert bridge_command("align") == (status, "", "bridge align: stopped; run the same command again to go on\n")
 
 
+class PanicException(BaseException):
+    """As a tokenizer ends on a pattern without end."""
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("place"), MemoryError(), RecursionError("too deep\n" * 900), PanicException("no match")], ids=lambda error: type(error).__name__
+)
+def test_an_error_that_nobody_foresaw_is_two_lines_with_its_place_and_another_status(error, bridge_command, monkeypatch):
+    def fails(arguments):
+        raise error
+
+    monkeypatch.setattr("bridge.commands.train.align", fails)
+    status, said, complained = bridge_command("align")
+    first, second = complained.splitlines()
+    assert (status, said) == (1, "")
+    assert re.match(rf"bridge align: error: {type(error).__name__} in .*fails, line \d+: ", first)
+    assert len(first) < 500
+    assert second == "bridge did not foresee this; to see where it came from: python -X dev -m bridge align ..."
+
+
+def test_a_line_of_an_error_has_an_end(bridge_command, monkeypatch):
+    def fails(arguments):
+        raise ValueError("x" * 10**6)
+
+    monkeypatch.setattr("bridge.commands.train.align", fails)
+    assert len(bridge_command("align")[2]) < 2_000
+
+
 def test_the_program_itself_ends_with_the_status_of_its_command(tmp_path):
     done = subprocess.run([sys.executable, "-m", "bridge", "report", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
+import platform
 import shutil
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HERE, EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
+PROCESSES = Path("/proc/self/ns/pid")  # of a container: within it numbers of processes are its own
+MACHINE = f"{zlib.crc32(f'{platform.node()} {os.readlink(PROCESSES) if PROCESSES.is_symlink() else None}'.encode()):08x}"
 
 
 @contextmanager
@@ -91,7 +96,36 @@ def require_replaceable(path: Path, kind: str, mark: str) -> None:
 
 
 def _beside(path: Path, state: str) -> Path:
-    return path.with_name(f"{path.name}.{state}.{os.getpid()}")
+    """A name beside a path for as long as this process writes it."""
+    _remove_left(path.parent.absolute())
+    return path.with_name(f"{path.name}.{state}.{MACHINE}-{os.getpid()}")
+
+
+@functools.cache
+def _remove_left(folder: Path) -> None:
+    """Take away, once per process, what processes of this machine that were killed left half-written in a folder."""
+    for left in folder.glob(f"*.partial.{MACHINE}-*"):
+        process = left.name.rpartition("-")[2]
+        if not process.isdecimal() or _runs(int(process)):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                left.unlink()
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of this number on this machine; taken to be so where it cannot be asked."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _exchanged(one: Path, other: Path) -> bool:

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect
 
+from bridge.faults import where
 from bridge.serve.body import bounded, declared, too_large
-from bridge.serve.jobs import where
 from bridge.serve.limits import Limits
 from bridge.serve.pages import POLICY, entry
 from bridge.serve.refusal import Refusal, RefusedError

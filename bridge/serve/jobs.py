@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bridge.faults import where
 from bridge.serve.limits import Limits
 from bridge.serve.refusal import RefusedError
 from bridge.serve.watch import StoppedError, Watch
@@ -178,12 +179,3 @@ class Jobs:
         except BaseException as error:  # a panic of a compiled library is no Exception, and must not end the one worker
             LOG.error("a job failed: %s", where(error))
             self.end(job, State.FAILED, error=f"the server failed ({type(error).__name__})")
-
-
-def where(error: BaseException) -> str:
-    """Kind and place in the code of an error, without its message: that may hold values of a sample."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = "" if trace is None else f" in {trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}"
-    return f"{type(error).__name__}{place}"

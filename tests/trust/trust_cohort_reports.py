@@ -88,6 +88,6 @@ def killed(run, reports: Path, after: int) -> bool:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a run that has its name, with its bytes."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock" and ".partial." not in path.name)
+    """Every file of a run but its lock, with its bytes."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
