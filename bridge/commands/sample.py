@@ -140,7 +140,7 @@ def sample_of_patient(
     known = None if genes or withhold_gene or (cohort is None and bridge.trained_on is None) else known_cohort(bridge, bundle, cohort)
     given = patient_inputs(bridge, case, diagnostics, cohort=known, genes=genes, brain=brain, sample=sample, gene=not withhold_gene)
     record = patient_record(case, diagnostics, gene=not withhold_gene, measured_brain=brain is not None)
-    own = {CandidateKind.PHENOTYPE: frozenset(case.present)}
+    own = {CandidateKind.PHENOTYPE: frozenset().union(*map(diagnostics.ontology.ancestors, case.present))}
     return Sample(
         given.subject, given.values, (input_file("patient", packet), *given.inputs), own=own, patient=record, told=(*_doubts(case, diagnostics), *given.told)
     )

@@ -25,7 +25,7 @@ from encoders.base import load_class
 Embedder = Callable[[list[str]], np.ndarray]
 
 #: Counts up when the filter, the texts or the facts change, so that a cohort of older rules is built again.
-RULES = 2
+RULES = 3
 
 NERVOUS_SYSTEM = "nervous system"
 VECTORS = "encoders.gene_table.GeneTable"
@@ -175,6 +175,9 @@ def _candidate_notes(samples: pd.DataFrame, releases: Releases) -> dict:
     for kind, (column, names) in columns.items():
         listed = sorted({item for items in samples[column] for item in items.split("; ") if item})
         candidates[kind] = {"column": column, "names": {item: names[item] for item in listed}, "source": source}
+    listed = set(candidates["phenotype"]["names"])
+    above = {term: sorted(releases.ontology.ancestors(term) & listed - {term}) for term in sorted(listed)}
+    candidates["phenotype"]["above"] = {term: general for term, general in above.items() if general}
     return {"samples": {"kind": "gene", "label": "official_name"}, "candidates": candidates}
 
 

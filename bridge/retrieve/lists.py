@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field, ValidationError
@@ -19,10 +20,11 @@ LISTED = (CandidateKind.PHENOTYPE, CandidateKind.DISORDER)
 
 
 class Declared(Typed):
-    """A list: its column of ``obs`` with items separated by '; ', their names, and where these come from."""
+    """A list: its column of ``obs`` with items separated by '; ', their names, what each is a kind of, and where these come from."""
 
     column: str
     names: dict[str, str] = Field(default_factory=dict)
+    above: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     source: str = ""
 
 
@@ -53,12 +55,14 @@ class Known(NamedTuple):
         items: Ids per sample.
         names: Id to its name; an id without one is shown as it is.
         source: Where the names come from, with release.
+        above: Item to the more general items that whoever has it has too.
     """
 
     kind: CandidateKind
     items: list[tuple[str, ...]]
     names: dict[str, str]
     source: str
+    above: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 def known_lists(cohort: Cohort) -> list[Known]:
@@ -71,7 +75,7 @@ def known_lists(cohort: Cohort) -> list[Known]:
     if declared is None:
         return [_facts(cohort)] if cohort.facts else []
     lists = _checked(cohort, declared)
-    return [Known(kind, cohort.fact(found.column), found.names, found.source) for kind, found in lists.items()]
+    return [Known(kind, cohort.fact(found.column), found.names, found.source, found.above) for kind, found in lists.items()]
 
 
 def sample_labels(cohort: Cohort) -> tuple[CandidateKind, list[str]]:
@@ -88,8 +92,8 @@ def sample_labels(cohort: Cohort) -> tuple[CandidateKind, list[str]]:
 
 
 def own_candidates(cohort: Cohort, row: int) -> dict[CandidateKind, frozenset[str]]:
-    """What the lists of a cohort hold for one sample, as :meth:`bridge.retrieve.gallery.Gallery.search` takes it."""
-    return {known.kind: frozenset(known.items[row]) for known in known_lists(cohort)}
+    """What the lists of a cohort say of one sample, as :meth:`bridge.retrieve.gallery.Gallery.search` takes it: its items and what they are kinds of."""
+    return {known.kind: frozenset(known.items[row]).union(*(known.above.get(item, ()) for item in known.items[row])) for known in known_lists(cohort)}
 
 
 def _checked(cohort: Cohort, declared: Any) -> dict[CandidateKind, Declared]:

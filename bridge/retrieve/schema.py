@@ -25,9 +25,11 @@ class Candidate(Typed):
     id: str = Field(description="Sample id, HPO term, OMIM or ORPHA number, or the row of a text")
     label: str = Field("", description="Name, or the beginning of a text")
     score: float = Field(description="Cosine in the shared space")
-    probability: float | None = Field(None, ge=0, le=1, description="That this is the sample's own, fitted on the validation split; None where not calibrated")
+    probability: float | None = Field(
+        None, ge=0, le=1, description="That the sample's record lists this very item, fitted on the validation split; None where not calibrated"
+    )
     prior: float | None = Field(None, ge=0, le=1, description="The probability before anything is known of the sample; None where not calibrated")
-    here: bool | None = Field(None, description="Whether the sample's own lists hold it; None where nothing is known")
+    here: bool | None = Field(None, description="Whether the sample's own lists hold it, or an item that is a kind of it; None where nothing is known")
 
 
 class Retrieved(Typed):

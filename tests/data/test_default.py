@@ -15,7 +15,7 @@ from bridge.data.default import build_default
 from bridge.data.default_maps import render
 from bridge.data.releases import MEMBERS, choose, read_releases, source_files, usable_genes
 from bridge.data.sources import cached_paths
-from bridge.retrieve.lists import known_lists, sample_labels
+from bridge.retrieve.lists import known_lists, own_candidates, sample_labels
 from bridge.retrieve.schema import CandidateKind
 
 
@@ -183,6 +183,17 @@ def test_real_about_3300_genes_pass_the_filter_and_the_demo_takes_1000(real):
     assert 3250 <= counts["with an official name"] <= 3400
     assert counts["taken here"] == real.table.n_obs == 1000
     assert real.raw("brain").shape == (1000, 83)
+
+
+@needs_real_data
+def test_real_a_gene_of_twenty_kinds_of_seizure_has_seizures(real):
+    """The list names the kinds alone, which is no reason to say that the gene lacks what they are kinds of."""
+    row, seizure = real.ids.index("SCN1A"), "HP:0001250"
+    (listed,) = (known.items for known in known_lists(real) if known.kind is CandidateKind.PHENOTYPE)
+    assert seizure not in listed[row]
+    having = [seizure in own_candidates(real, number)[CandidateKind.PHENOTYPE] for number in range(len(real.ids))]
+    assert having[row]
+    assert 0.3 < np.mean(having) < 0.95
 
 
 @needs_real_data

@@ -42,6 +42,13 @@ def test_declared_lists_take_the_place_of_the_fact_columns(tiny_cohort):
     assert own_candidates(cohort, 1) == {DISORDER: frozenset({"HP:2"})}
 
 
+def test_who_has_an_item_has_what_it_is_a_kind_of_but_does_not_list_it(tiny_cohort):
+    cohort = declaring(tiny_cohort, phenotype={"column": "terms", "above": {"HP:2": ["HP:8", "HP:9"], "HP:3": ["HP:7"]}})
+    (known,) = known_lists(cohort)
+    assert known.items[1] == ("HP:2",)
+    assert own_candidates(cohort, 1) == {PHENOTYPE: frozenset({"HP:2", "HP:8", "HP:9"})}
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -22,9 +22,9 @@ PROVENANCE, RESEARCH, LICENCES = "Provenance", "Research use only", "Licences an
 
 RETRIEVED = "Retrieved: what lies near the sample in the shared space. None of it was measured in this sample."
 CHANCES = (
-    "Ordered by the probability that the item is the sample's own, calibrated on the validation split; before: the same when nothing is known "
-    "of the sample (where the two are equal, the sample added nothing). Where it is not calibrated, ordered by the cosine, less what the item "
-    "has with every sample. Own list: the sample's own record has the item under this very id."
+    "Ordered by the probability that the sample's record lists this very item, calibrated on the validation split; before: the same when nothing "
+    "is known of the sample (where the two are equal, the sample added nothing). Where it is not calibrated, ordered by the cosine, less what the "
+    "item has with every sample. Own list: the sample's own record has the item, or one that is a kind of it."
 )
 UNCHECKED = "Statements of the model that nothing in the input can check. They are the model's inference, not findings."
 STRIKES = "Statements of the model that the input contradicts or does not hold. They are no part of the report."
