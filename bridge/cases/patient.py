@@ -102,7 +102,7 @@ def read_patient(path: str | Path, ontology: Ontology, *, sample: str | None = N
         sample: Id of the patient.
 
     Raises:
-        ValueError: names the file and the field; or there are several patients and none is named, or the named one is not there.
+        ValueError: names the file and the field; or there are several patients and none is named, or the named one is not there, or there twice.
     """
     cases, unread = [], []
     for each in each_case(path, ontology):
@@ -115,6 +115,9 @@ def read_patient(path: str | Path, ontology: Ontology, *, sample: str | None = N
     if found is None:
         nearest = difflib.get_close_matches(sample, [case.id for case in cases], n=3, cutoff=0)
         raise ValueError(f"{path}: no patient {sample!r}; of {len(cases)} the nearest are {', '.join(map(repr, nearest))}")
+    again = next((each for each in unread if each.id == found.id), None)
+    if again is not None:
+        raise ValueError(again.reason)
     return found
 
 

@@ -19,10 +19,11 @@ LINES = (".jsonl", ".jsonl.gz")
 
 
 class Unread(NamedTuple):
-    """What could not be read, and why: the error names the place and the field."""
+    """What could not be read, and why: the error names the place and the field; ``id`` where it is that of a case read before."""
 
     source: str
     reason: str
+    id: str = ""
 
 
 def read_cases(path: str | Path, ontology: Ontology) -> list[Case]:
@@ -53,7 +54,7 @@ def each_case(path: str | Path, ontology: Ontology) -> Iterator[Case | Unread]:
             yield Unread(place, str(error))
             continue
         if case.id in seen:
-            yield Unread(place, f"{place}, field id: {case.id!r} is found twice, expected each once")
+            yield Unread(place, f"{place}, field id: {case.id!r} is found twice, expected each once", case.id)
             continue
         seen.add(case.id)
         yield case

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import shutil
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from bridge.data.manifest import digest_file, require_unchanged, signed_file
 from bridge.train.log import StepLog
 
 SETTINGS = "bridge_settings"  # where a checkpoint keeps the digest of its run's settings
+#: What asks a process to end: a batch system or the user, and a terminal that was closed (not under nohup).
+ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 KEPT = 2  # the newest, and the one before in case the newest is damaged
 SPARE_BYTES = 1 << 20  # of a checkpoint beside its tensors: their names, the log and file system blocks
 
@@ -84,7 +86,7 @@ class CheckpointFile(CheckpointIO):
 
 
 class Saves(Checkpoint):
-    """Saves every so many steps, and when the process is asked to end (SIGTERM): then at the end of the step that it is in.
+    """Saves every so many steps, and when the process is asked to end (:data:`ENDS`): then at the end of the step that it is in.
 
     Args:
         run: Folder of the run.
@@ -99,7 +101,8 @@ class Saves(Checkpoint):
         if every < 1:
             raise ValueError(f"checkpoint_every: found {every}, expected at least 1")
         self.run, self.every, self.lines = run, every, log  # Lightning gives a callback a `log` of its own
-        self.step, self.logged, self.asked_to_end = 0, 0, False
+        self.step, self.logged = 0, 0
+        self.asked: signal.Signals | None = None
 
     def state_dict(self) -> dict[str, int]:
         """Lightning stores it in a checkpoint."""
@@ -112,7 +115,7 @@ class Saves(Checkpoint):
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self.step = trainer.global_step
         self.lines.cut(self.logged)
-        _on_sigterm(self._end)  # instead of Lightning's, which ends within a step
+        _on_end(self._end)  # instead of Lightning's, which ends within a step
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, index: int) -> None:
         if trainer.global_step != self.step and not _validates_now(trainer):  # a step may have several batches
@@ -124,22 +127,24 @@ class Saves(Checkpoint):
             self._end_of_step(trainer, module)
 
     def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        _on_sigterm(_interrupt)
+        _on_end(_interrupt)
 
     def _end_of_step(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self.step = trainer.global_step
         if _was_the_last(trainer):  # what follows the last step would be left out by a run that goes on from behind it
             return
-        ends = trainer.strategy.reduce_boolean_decision(self.asked_to_end, all=False)
+        ends = trainer.strategy.reduce_boolean_decision(self.asked is not None, all=False)
         if ends or self.step % self.every == 0:
             self._save(trainer)
         if ends:
             stage = type(module).__name__.lower()
-            rank_zero_only(print)(f"{stage}: asked to end (SIGTERM), saved step {self.step} in {self.run}", file=sys.stderr, flush=True)
-            raise KeyboardInterrupt(signal.SIGTERM)
+            asked = self.asked or signal.SIGTERM  # another process of the run may have been asked
+            with contextlib.suppress(OSError):  # the terminal may be closed
+                rank_zero_only(print)(f"{stage}: asked to end ({asked.name}), saved step {self.step} in {self.run}", file=sys.stderr, flush=True)
+            raise KeyboardInterrupt(asked)
 
-    def _end(self, *about: object) -> None:
-        self.asked_to_end = True
+    def _end(self, number: int, frame: object) -> None:
+        self.asked = signal.Signals(number)
 
     def _save(self, trainer: lightning.Trainer) -> None:
         if not trainer.validating:  # Lightning logs a step after this hook; a checkpoint stands behind its step's line
@@ -152,15 +157,16 @@ class Saves(Checkpoint):
                 trainer.strategy.checkpoint_io.remove_checkpoint(path)
 
 
-@contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """While nothing is to be saved SIGTERM does what Ctrl-C does, and says that it was SIGTERM."""
-    before = signal.getsignal(signal.SIGTERM)
-    _on_sigterm(_interrupt)
+@contextlib.contextmanager
+def interrupted_by_end() -> Iterator[None]:
+    """While nothing is to be saved a signal of :data:`ENDS` does what Ctrl-C does, and says which it was."""
+    before = {each: signal.getsignal(each) for each in ENDS}
+    _on_end(_interrupt)
     try:
         yield
     finally:
-        _on_sigterm(before)
+        for each, handler in before.items():
+            _handle(each, handler)
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -244,13 +250,19 @@ def _validates_now(trainer: lightning.Trainer) -> bool:
     return trainer.fit_loop.epoch_loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
 
 
-def _interrupt(*about: object) -> None:
-    raise KeyboardInterrupt(signal.SIGTERM)
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number))
 
 
-def _on_sigterm(handler: Any) -> None:
+def _on_end(handler: Any) -> None:
+    for each in ENDS:
+        if signal.getsignal(each) != signal.SIG_IGN:  # as nohup leaves SIGHUP
+            _handle(each, handler)
+
+
+def _handle(number: signal.Signals, handler: Any) -> None:
     if threading.current_thread() is threading.main_thread():  # only there may a handler be set
-        signal.signal(signal.SIGTERM, handler)
+        signal.signal(number, handler)
 
 
 def _require_room(checkpoint: dict[str, Any], folder: Path) -> None:

@@ -23,7 +23,7 @@ from bridge.instructions.module import InstructionData
 from bridge.language.llm import LLM, Lora
 from bridge.model import SemanticBridge
 from bridge.train.align import Align
-from bridge.train.checkpoint import CheckpointFile, Saves, interrupted_by_sigterm, newest
+from bridge.train.checkpoint import CheckpointFile, Saves, interrupted_by_end, newest
 from bridge.train.instruct import Instruct
 from bridge.train.log import StepLog, tabulate
 from bridge.train.pretrain import Pretrain
@@ -112,7 +112,7 @@ def run_stage(stage: str, arguments: Sequence[str]) -> Path:
     Raises:
         ValueError: an argument or a setting is not as expected, or training went wrong.
     """
-    with interrupted_by_sigterm():
+    with interrupted_by_end():
         return _run(stage, arguments)
 
 
@@ -128,7 +128,7 @@ def _run(stage: str, arguments: Sequence[str]) -> Path:
         print("\n".join(_sizes(cli.model.bridge)), flush=True)
     try:
         trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.checkpoint, weights_only=True)
-    except SystemExit as error:  # Lightning's answer to Ctrl-C and to SIGTERM
+    except SystemExit as error:  # Lightning's answer to Ctrl-C and to a signal that ends
         raise KeyboardInterrupt(*getattr(error.__context__, "args", ())) from error
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError) as error:
         if cli.checkpoint is None or cli.model.begun:

@@ -142,6 +142,11 @@ def test_one_patient_of_several_is_named(packet, ontology, tmp_path):
         read_patient(tmp_path, ontology)
     with pytest.raises(ValueError, match="no patient 'patient-c'; of 2 the nearest are 'patient-"):
         read_patient(tmp_path, ontology, sample="patient-c")
+    (tmp_path / "b2.json").write_text(json.dumps(packet | {"id": "patient-b", "phenotypicFeatures": []}))
+    with pytest.raises(ValueError, match=r"b2\.json, field id: 'patient-b' is found twice"):
+        read_patient(tmp_path, ontology, sample="patient-b")
+    assert read_patient(tmp_path, ontology, sample="patient-a").id == "patient-a"
+    (tmp_path / "b2.json").unlink()
     (tmp_path / "c.json").write_text("{")
     assert read_patient(tmp_path, ontology, sample="patient-b").id == "patient-b"
     with pytest.raises(ValueError, match=r"c\.json: cannot be read as JSON"):

@@ -1,4 +1,4 @@
-"""A run that is asked to end (SIGTERM) saves at the end of its step; runs counted in epochs go on within one."""
+"""A run that is asked to end (SIGTERM, SIGHUP) saves at the end of its step; runs counted in epochs go on within one."""
 
 import os
 import signal
@@ -12,13 +12,13 @@ from bridge.train.stage import Stage
 
 @pytest.fixture
 def train(align, data, fit, tmp_path, monkeypatch):
-    """``train(stop, **trainer)``: stage 1, with a SIGTERM in the batch of that number."""
+    """``train(stop, **trainer)``: stage 1, with a signal in the batch of that number."""
 
-    def run(stop=None, every=1000, **settings):
+    def run(stop=None, every=1000, asked=signal.SIGTERM, **settings):
         def start(self, batch, index):
             begin(self, batch, index)
             if self.trainer.fit_loop.epoch_loop.total_batch_idx + 1 == stop:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), asked)
 
         begin = Stage.on_train_batch_start
         log = StepLog(tmp_path / "run" / "log")
@@ -37,6 +37,24 @@ def test_a_run_that_is_asked_to_end_saves_at_the_end_of_its_step(train, tmp_path
         train(stop, max_epochs=3, accumulate_grad_batches=accumulate)
     assert newest(tmp_path / "run").name == f"step-{step:08d}.ckpt"
     assert f"align: asked to end (SIGTERM), saved step {step} in {tmp_path / 'run'}" in capsys.readouterr().err
+
+
+def test_a_run_whose_terminal_is_closed_saves_at_the_end_of_its_step(train, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        train(2, asked=signal.SIGHUP, max_epochs=3)
+    assert ended.value.__context__.args == (signal.SIGHUP,)
+    assert newest(tmp_path / "run").name == "step-00000002.ckpt"
+    assert f"align: asked to end (SIGHUP), saved step 2 in {tmp_path / 'run'}" in capsys.readouterr().err
+
+
+def test_a_run_that_shall_outlive_its_terminal_does(train, tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        train(2, asked=signal.SIGHUP, max_steps=6)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert not checkpoints(tmp_path / "run")
 
 
 def test_a_run_that_is_asked_to_end_in_its_last_step_ends(train, tmp_path):
