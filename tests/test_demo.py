@@ -83,8 +83,7 @@ def test_the_demo_leaves_metrics_figures_reports_and_a_bundle_and_goes_on_when_s
     out = tmp_path / "demo"
     with monkeypatch.context() as patch:
         patch.setattr(demo, "evaluate_bundle", _breaks)
-        with pytest.raises(RuntimeError):
-            small_demo()
+        assert small_demo() == 1
         assert small_demo.ran == ["llm", "data", "align", "tune"]
     assert small_demo() == 0
     assert small_demo.ran == []  # all up to the evaluation was there already
