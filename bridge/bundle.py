@@ -17,7 +17,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from bridge.data.atlas_files import atlases_of, read_atlases, write_atlases
+from bridge.data.atlas_files import atlases_of, read_atlases, record_beside, write_atlases
 from bridge.data.bundle_config import FORMAT, LATER, BundleConfig, Part, Space, read_config
 from bridge.data.cohort import require_statistics
 from bridge.data.cohort_file import CohortFile
@@ -32,6 +32,7 @@ from bridge.project.space import SharedSpace
 from bridge.retrieve.files import read_gallery, write_gallery
 from bridge.weights import built, read_weights, require_finite, require_same_kinds, require_same_names, save_adapters, with_adapters
 from encoders.base import Card, Encoder, build, record
+from encoders.region_map import Atlas
 
 WEIGHTS = "projectors.safetensors"
 TERMS = "text_terms.json"
@@ -46,12 +47,14 @@ class Reader:
         cards: Modality to the card its values were made under.
         reference: What the training split looks like.
         trained_on: The cohort's file.
+        atlases: Modality to the atlas that its regions are of.
     """
 
     encoders: dict[str, Encoder]
     cards: dict[str, Card]
     reference: dict
     trained_on: CohortFile | None
+    atlases: dict[str, Atlas]
 
 
 def save(bridge: SemanticBridge, path: str | Path, metrics: dict | None = None) -> Path:
@@ -99,7 +102,7 @@ def load_reader(path: str | Path, trust: tuple[str, ...] = ()) -> Reader:
             require_statistics(card.normalisation)
         _require_one_set(path, config, encoders, cards)
         trained_on = config.cohort and CohortFile.from_record(path, config.cohort.model_dump())
-        return Reader(encoders, cards, _reference(path, cards), trained_on)
+        return Reader(encoders, cards, _reference(path, cards), trained_on, read_atlases(path, encoders.items()))
     except (AttributeError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{path}: found a field of another kind than a bundle has ({error}); expected one that bridge wrote, write it again") from error
 
@@ -164,10 +167,9 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
     bridge.space = built(path / WEIGHTS, stored, "space", functools.partial(_space, config.space)) if config.space else None
     bridge.latent = built(path / WEIGHTS, stored, "latent", functools.partial(_latent, path, config.latent)) if config.latent else None
     bridge.blind, bridge.trained_on = config.blind, reader.trained_on
-    bridge.text, bridge.template, bridge.reference = config.text, config.template, reader.reference
+    bridge.text, bridge.template, bridge.reference, bridge.atlases = config.text, config.template, reader.reference, reader.atlases
     _load_trained(bridge, path / WEIGHTS, stored)
     bridge.gallery = read_gallery(path, bridge)
-    bridge.atlases = read_atlases(path, bridge.encoders.items())
     device = "cuda" if torch.cuda.is_available() and given is None else language.model.device
     return bridge.to(device).eval()
 
@@ -198,17 +200,18 @@ def model_card(bridge: SemanticBridge, metrics: dict) -> str:
 
 def _write(bridge: SemanticBridge, folder: Path, metrics: dict) -> None:
     """All files of a bundle."""
+    atlases = atlases_of(bridge.encoders.items()) | bridge.atlases
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in bridge.trained_state().items()}, folder / WEIGHTS)
     if isinstance(bridge.llm, PeftModel):
         save_adapters(bridge.llm, folder / "adapters")
-    _write_json(folder / "config.json", _config(bridge, folder))
+    _write_json(folder / "config.json", _config(bridge, folder, atlases))
     _write_json(folder / "cards.json", {modality: card.to_dict() for modality, card in bridge.cards.items()})
     _write_json(folder / "reference.json", bridge.reference)
     if bridge.latent is not None:
         _write_json(folder / TERMS, bridge.latent.terms)
     if bridge.gallery is not None:
         write_gallery(bridge.gallery, folder)
-    write_atlases(atlases_of(bridge.encoders.items()) | bridge.atlases, folder)
+    write_atlases(atlases, folder)
     _write_json(folder / "metrics.json", metrics)
     (folder / "README.md").write_text(model_card(bridge, metrics), encoding="utf-8")
 
@@ -220,14 +223,14 @@ def _defined(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _config(bridge: SemanticBridge, folder: Path) -> dict:
+def _config(bridge: SemanticBridge, folder: Path, atlases: dict[str, Atlas]) -> dict:
     projectors = {modality: {"class_path": _path_of(projector), "init_args": projector.init_args} for modality, projector in bridge.projectors.items()}
     return {
         "format": FORMAT,
         "llm": bridge.language.name,
         "fingerprint": fingerprint(bridge.language),
         "template": bridge.template,
-        "encoders": {modality: record(encoder) for modality, encoder in bridge.encoders.items()},
+        "encoders": {modality: record_beside(modality, encoder) if modality in atlases else record(encoder) for modality, encoder in bridge.encoders.items()},
         "projectors": projectors,
         "space": bridge.space.settings if bridge.space else None,
         "text": bridge.text,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from encoders.base import Encoder
+from encoders.base import Encoder, record
 from encoders.region_map import Atlas, read_atlas, write_atlas
 
 FOLDER = "atlas"
@@ -28,9 +28,9 @@ def write_atlases(atlases: Mapping[str, Atlas], folder: Path) -> None:
 
 
 def read_atlases(folder: Path, encoders: Iterable[tuple[str, Encoder]]) -> dict[str, Atlas]:
-    """The atlases beside a bundle's other files; of one that has none, those that its encoders name and that are at hand.
+    """The atlases beside a bundle's other files; of a modality that has none there, the one that its encoder names, where it is at hand.
 
-    An encoder whose own label image is not on this machine reads through the one that lies here.
+    An encoder reads through the one that lies here: a label image of another release may stand where the first one was.
 
     Raises:
         ValueError: an image or a table is damaged, or it has not the regions of its encoder.
@@ -39,9 +39,16 @@ def read_atlases(folder: Path, encoders: Iterable[tuple[str, Encoder]]) -> dict[
     kept = {modality: _files(folder, modality) for modality in encoders if _files(folder, modality)[0].is_file()}
     known = {modality: _fitting(read_atlas(image, table), encoders[modality]) for modality, (image, table) in kept.items()}
     for modality, (image, _) in kept.items():
-        if hasattr(encoders[modality], "atlas") and not Path(encoders[modality].atlas or ".").is_file():
+        if hasattr(encoders[modality], "atlas"):
             encoders[modality].atlas = str(image)
-    return atlases_of(encoders.items()) | known
+    return atlases_of((modality, encoder) for modality, encoder in encoders.items() if modality not in kept) | known
+
+
+def record_beside(modality: str, encoder: Encoder) -> dict:
+    """:func:`encoders.base.record` of an encoder whose atlas is kept: it names the files here, not those of the machine that wrote them."""
+    spec, (image, table) = record(encoder), _files(Path(), modality)
+    here = {"atlas": image.as_posix(), "labels": table.as_posix()}
+    return spec | {"init_args": spec["init_args"] | {name: path for name, path in here.items() if spec["init_args"].get(name)}}
 
 
 def _fitting(atlas: Atlas, encoder: Encoder) -> Atlas:
