@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import signal
 import sys
 import traceback
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"bridge: unknown command {verb!r}; expected one of {', '.join(COMMANDS)}; see bridge --help", file=sys.stderr)
         return 2
     quiet_libraries()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that is not of UTF-8 shows a character by its number
     try:
         COMMANDS[verb].run(rest)
     except (ValueError, OSError) as error:

@@ -1,6 +1,7 @@
 """Every command by its own words: what it writes, what it explains, and how it refuses."""
 
 import functools
+import io
 import json
 import re
 import shlex
@@ -300,6 +301,15 @@ def test_ctrl_c_and_sigterm_end_a_command_with_a_line_and_the_status_of_the_sign
 
     monkeypatch.setattr("bridge.commands.train.align", interrupted)
     assert bridge_command("align") == (status, "", "bridge align: stopped; run the same command again to go on\n")
+
+
+def test_a_terminal_that_is_not_of_utf_8_shows_a_character_by_its_number(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr("bridge.commands.report.report", lambda arguments: print("−2.1 → low"))
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert main(["report"]) == 0
+    sys.stdout.flush()
+    assert written.getvalue() == b"\\u22122.1 \\u2192 low\n"
 
 
 class PanicException(BaseException):
