@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bridge.data.batch import Batch
@@ -18,7 +18,7 @@ from bridge.model import ProjectorFactory, SemanticBridge
 from bridge.project.space import JOINT, SharedSpace
 from bridge.report.gate import training_reference
 from bridge.retrieve.gallery import Gallery
-from bridge.train.cards import over_all_cards
+from bridge.train.cards import differ_over_all_cards, over_all_cards
 from bridge.train.correlation import choose_share, fit_linear_part, linear_blocks
 from bridge.train.losses import Temperature, info_nce, require_pairs, sigmoid_loss
 from bridge.train.optimise import cosine_schedule, require_trained
@@ -98,10 +98,11 @@ class Align(Stage):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Encode, project, compare, log, return."""
         embeddings = self.embed(batch)
-        counts = over_all_cards(torch.stack([self.both(pair, embeddings).sum() for pair in self.pairs]))
-        complete = dict(zip(self.pairs, counts, strict=True))
-        require_pairs(max(complete.values()))  # a batch may lack one pair of sides, not all of them
-        losses = {pair: self.compare(pair, embeddings, batch) for pair, count in complete.items() if count >= 2}
+        losses = {pair: self.compare(pair, embeddings, batch) for pair in self.comparable(embeddings, batch)}
+        if not losses:
+            require_pairs(over_all_cards(torch.tensor([len(batch)], device=self.device))[0])
+            self.gate.require(False, "no two samples of different groups to compare (raise the batch size)")
+            return sum(vectors.sum() for vectors, _ in embeddings.values()) * 0.0  # the step is thrown away
         for pair, loss in losses.items():
             name = "~".join(pair)
             self.log_dict({f"loss/{name}": loss, f"scale/{name}": self.temperatures[name].scale}, batch_size=len(batch))
@@ -122,11 +123,20 @@ class Align(Stage):
         """Which samples have both sides of a pair."""
         return embeddings[pair[0]][1] & embeddings[pair[1]][1]
 
+    def comparable(self, embeddings: dict, batch: Batch) -> list[tuple[str, str]]:
+        """The pairs of sides that samples of two groups, and of two labels where there are some, have in this batch, on all cards together."""
+        about = []
+        for pair in self.pairs:
+            both = self.both(pair, embeddings)
+            about += [batch.groups[both], batch.groups[both] if pair not in self.labels else self._labels(pair, both, batch)]
+        found = differ_over_all_cards(about)
+        return [pair for place, pair in enumerate(self.pairs) if all(found[2 * place : 2 * place + 2])]
+
     def compare(self, pair: tuple[str, str], embeddings: dict, batch: Batch) -> Tensor:
         """Loss of one pair over the samples of all cards that have both sides."""
         both, temperature = self.both(pair, embeddings), self.temperatures["~".join(pair)]
         left, right = (self.bridge.space.trained_part(embeddings[name][0][both]) for name in pair)
-        targets = Targets(self.labels[pair][batch.rows.cpu()].to(both.device)[both]) if pair in self.labels else None
+        targets = Targets(self._labels(pair, both, batch)) if pair in self.labels else None
         if self.loss == "sigmoid":
             return sigmoid_loss(left, right, temperature.scale, temperature.bias.reshape(()), batch.groups[both], targets)
         return info_nce(left, right, temperature.scale, batch.groups[both], targets)
@@ -183,6 +193,10 @@ class Align(Stage):
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimiser = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
         return cosine_schedule(optimiser, self.trainer.estimated_stepping_batches, warmup=0.1)
+
+    def _labels(self, pair: tuple[str, str], both: Bool[Tensor, " batch"], batch: Batch) -> Int[Tensor, " both"]:
+        """Labels of the samples that have both sides of a pair."""
+        return self.labels[pair][batch.rows.cpu()].to(both.device)[both]
 
     def _text_vectors(self, column: str, batch: Batch) -> Tensor:
         """Vectors of a batch's texts, from the adapter as it is now where there is one; NaN where a sample has no text."""

@@ -79,3 +79,12 @@ def over_all_cards(counts: Int[Tensor, " _"]) -> list[int]:
     if cards() > 1:
         dist.all_reduce(counts)
     return counts.tolist()
+
+
+def differ_over_all_cards(values: Sequence[Int[Tensor, " _"]]) -> list[bool]:
+    """Whether each holds two different values, those of all cards taken together; none is below 0, and a card may have none at all."""
+    none = torch.iinfo(torch.int64).min // 4
+    ends = torch.stack([torch.stack([each.max(), -each.min()]) if len(each) else each.new_full((2,), none, dtype=torch.int64) for each in values])
+    if cards() > 1:
+        dist.all_reduce(ends, dist.ReduceOp.MAX)
+    return (ends.sum(dim=1) > 0).tolist()

@@ -102,6 +102,28 @@ def test_a_pair_that_a_batch_lacks_is_passed_over(align, data, fit):
     assert "loss/gene~clinical" not in trainer.callback_metrics
 
 
+def test_a_pair_whose_samples_in_a_batch_are_of_one_group_is_passed_over(align, data, fit):
+    batches = data(16)
+    batches.values["gene"][2 : len(batches.cohort.rows("train"))] = torch.nan  # two of one family are left
+    trainer, losses = fit(align(batches.cohort), batches, max_steps=1)
+    assert np.isfinite(losses).all()
+    assert "loss/brain~anatomy" in trainer.callback_metrics
+    assert "loss/gene~clinical" not in trainer.callback_metrics
+
+
+@pytest.mark.parametrize("targets", ["pairs", "same_text"])
+def test_a_batch_in_which_nothing_can_be_compared_is_skipped_and_counted(align, data, fit, weights, targets):
+    batches = data(4)
+    batches.values["gene"][6 : len(batches.cohort.rows("train"))] = torch.nan  # three families of two
+    module = align(batches.cohort, pairs={"gene~clinical": 1.0}, targets=targets)
+    before = weights(module)
+    fit(module, batches, max_epochs=2)
+    reasons = [bad.reason for bad in module.gate.bad]
+    assert 0 < len(reasons) < 8
+    assert set(reasons) == {"no two samples of different groups to compare (raise the batch size)"}
+    assert any(not torch.equal(before[name], after) for name, after in weights(module).items())
+
+
 def test_a_batch_of_one_is_refused_for_it_has_no_negatives(align, data, fit):
     batches = data(1)
     with pytest.raises(ValueError, match=r"found 1 pair.*at least 2"):

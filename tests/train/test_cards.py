@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bridge.train import tiles
+from bridge.train.cards import differ_over_all_cards
 from bridge.train.losses import Temperature, info_nce, sigmoid_loss
 from bridge.train.targets import Targets
 
@@ -21,6 +22,13 @@ CASES = [
     for targets in ("pairs", "labels", "vectors")
     for split in SPLITS
 ]
+DIFFER = {
+    "on one card": ([3, 3, 4], [4], True),
+    "only together": ([3, 3], [4], True),
+    "nowhere": ([3, 3], [3], False),
+    "alone": ([0], [], False),
+    "": ([], [], False),
+}
 REFUSED = {"one pair in all": (1, 0), "no pair": (0, 0)}
 
 
@@ -57,7 +65,8 @@ def work(rank, folder):
     model = DistributedDataParallel(Towers(), find_unused_parameters=True)
     found = [loss_and_gradients(model, case, own(case["split"], rank)) for case in CASES]
     refused = [refusal(model.module, own(split, rank)) for split in REFUSED.values()]
-    (folder / f"{rank}.json").write_text(json.dumps({"found": found, "refused": refused}))
+    differ = differ_over_all_cards([torch.tensor(each[rank], dtype=torch.int64) for each in DIFFER.values()])
+    (folder / f"{rank}.json").write_text(json.dumps({"found": found, "refused": refused, "differ": differ}))
     torch.distributed.destroy_process_group()
 
 
@@ -92,3 +101,13 @@ def test_two_processes_find_the_loss_and_the_gradient_of_one(found, number):
 def test_both_processes_refuse_a_batch_that_has_no_negatives_anywhere(found):
     for rank in found:
         assert [f"found {pairs} pair(s) in the batch" in message for pairs, message in zip((1, 0), rank["refused"], strict=True)] == [True, True]
+
+
+def test_both_processes_know_what_differs_over_the_two(found):
+    assert [rank["differ"] for rank in found] == [[expected for *_, expected in DIFFER.values()]] * 2
+
+
+def test_one_process_alone_knows_what_differs():
+    assert differ_over_all_cards([torch.tensor(first + second, dtype=torch.int64) for first, second, _ in DIFFER.values()]) == [
+        expected for *_, expected in DIFFER.values()
+    ]

@@ -39,7 +39,16 @@ def test_a_run_that_is_asked_to_end_saves_at_the_end_of_its_step(train, tmp_path
     assert f"align: asked to end (SIGTERM), saved step {step} in {tmp_path / 'run'}" in capsys.readouterr().err
 
 
-def test_a_run_whose_terminal_is_closed_saves_at_the_end_of_its_step(train, tmp_path, capsys):
+@pytest.fixture
+def hangup():
+    """``hangup(handler)``: what SIGHUP does until the test is over; the tests themselves may run under nohup."""
+    before = signal.getsignal(signal.SIGHUP)
+    yield lambda handler: signal.signal(signal.SIGHUP, handler)
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_a_run_whose_terminal_is_closed_saves_at_the_end_of_its_step(train, tmp_path, capsys, hangup):
+    hangup(signal.SIG_DFL)
     with pytest.raises(SystemExit) as ended:
         train(2, asked=signal.SIGHUP, max_epochs=3)
     assert ended.value.__context__.args == (signal.SIGHUP,)
@@ -47,13 +56,10 @@ def test_a_run_whose_terminal_is_closed_saves_at_the_end_of_its_step(train, tmp_
     assert f"align: asked to end (SIGHUP), saved step 2 in {tmp_path / 'run'}" in capsys.readouterr().err
 
 
-def test_a_run_that_shall_outlive_its_terminal_does(train, tmp_path):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
-    try:
-        train(2, asked=signal.SIGHUP, max_steps=6)
-        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+def test_a_run_that_shall_outlive_its_terminal_does(train, tmp_path, hangup):
+    hangup(signal.SIG_IGN)  # as nohup does
+    train(2, asked=signal.SIGHUP, max_steps=6)
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     assert not checkpoints(tmp_path / "run")
 
 
