@@ -156,7 +156,7 @@ def load(path: str | Path, *, llm: str | None = None, language: LanguageModel | 
     if found != config.fingerprint:
         raise ValueError(
             f"{path}/config.json, field fingerprint: the bundle was made with {config.llm!r}, the LLM given ({language.name!r}) is another one; "
-            "pass --llm with the folder of the right one"
+            "name the folder of the right one (--llm; of a training run --model.llm.path)"
         )
     stored = read_weights(path / WEIGHTS)
     parts = {modality: (f"projectors.{modality}", functools.partial(_projector, spec, trust)) for modality, spec in config.projectors.items()}

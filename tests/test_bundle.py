@@ -122,7 +122,7 @@ def test_the_llm_may_have_moved_or_be_in_memory(saved, values, tiny_llm, tmp_pat
 
 
 def test_another_base_llm_is_refused_by_its_fingerprint(saved, tiny_llm):
-    with pytest.raises(ValueError, match=r"config.json, field fingerprint: the bundle was made with .* is another one; pass --llm"):
+    with pytest.raises(ValueError, match=r"config.json, field fingerprint: the bundle was made with .* is another one; name the folder of the right one"):
         load(saved, llm=str(tiny_llm(seed=1)))
 
 

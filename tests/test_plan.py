@@ -4,6 +4,8 @@ import functools
 import json
 import re
 
+import anndata
+import numpy as np
 import pytest
 
 from bridge.__main__ import main
@@ -107,7 +109,19 @@ def test_the_rehearsal_takes_a_few_samples_of_the_given_cohort(tiny_cohort_file,
     report = rehearsal._report
     monkeypatch.setattr(rehearsal, "_report", lambda bridge, cohort: (seen.extend(cohort.ids), report(bridge, cohort)))
     assert main(["plan", "tune", *LARGE, "--data.cohort", str(tiny_cohort_file)]) == 0
-    assert seen == [f"sample-{row:02d}" for row in (*range(8), *range(16, 20), *range(24, 28))]
+    assert seen == [f"sample-{row:02d}" for row in (0, 1, 2, 4, 6, 7, 8, 9, *range(16, 20), *range(24, 28))]  # 3 has no gene, 5 no brain
+    assert "ok  report" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("without", ["brain", "test split"])
+def test_a_cohort_with_gaps_is_rehearsed(tiny_cohort_file, tmp_path, without, capsys):
+    table = anndata.read_h5ad(tiny_cohort_file)
+    if without == "brain":
+        table.obsm["brain"][24:] = np.nan
+    else:
+        table.obs["split"] = table.obs["split"].astype(str).replace("test", "train")
+    table.write_h5ad(tmp_path / "cohort.h5ad")
+    assert main(["plan", "tune", *LARGE, "--data.cohort", str(tmp_path / "cohort.h5ad")]) == 0
     assert "ok  report" in capsys.readouterr().out
 
 

@@ -25,6 +25,7 @@ from bridge.train.run import run_stage
 from encoders.base import load_class
 
 FEW = {"train": 8, "validation": 4, "test": 4}  # samples of each split
+LOOKED_AT = 256  # of each split, for those
 REGIONS = ("left cuneus", "right cuneus", "left insula", "right insula", "left caudate", "right caudate", "left amygdala", "right amygdala")
 TRAINER = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto", "precision": "32-true", "max_steps": 2, "limit_val_batches": 1}
 TRAINER |= {"accumulate_grad_batches": 1, "enable_progress_bar": False, "log_every_n_steps": 1}
@@ -69,7 +70,10 @@ def _cohort(job: Job, folder: Path) -> Cohort:
 
 
 def _few(cohort: Cohort) -> Cohort:
-    rows = np.concatenate([cohort.rows(split)[:count] for split, count in FEW.items()])
+    """Of the first samples of each split those that have the most modalities."""
+    looked_at = {split: cohort.rows(split)[:LOOKED_AT] for split in FEW}
+    present = {split: sum(np.isfinite(cohort.values(modality, rows)).any(axis=1) * 1 for modality in cohort.modalities) for split, rows in looked_at.items()}
+    rows = np.concatenate([rows[np.sort(np.argsort(-present[split], kind="stable")[: FEW[split]])] for split, rows in looked_at.items()])
     return Cohort(cohort.table[rows].copy(), cohort.source)
 
 
@@ -124,6 +128,7 @@ def _settings(job: Job, folder: Path) -> Path:
 
 
 def _report(bridge, cohort: Cohort) -> None:
-    row = int(cohort.rows("test")[0])
-    values = {modality: cohort.values(modality)[row] for modality in bridge.projectors}
-    write_report(bridge, subjects(cohort, [row])[0], values, max_new_tokens=8, source="rehearsal")
+    row = np.concatenate([cohort.rows("test"), cohort.rows("train")])[:1]  # a cohort may have no test split
+    subject = subjects(cohort, row)[0].given(bridge.projectors)
+    values = {modality: cohort.values(modality, row)[0] for modality in subject.present}
+    write_report(bridge, subject, values, max_new_tokens=8, source="rehearsal")
