@@ -49,9 +49,16 @@ def quiet_libraries() -> None:
         warnings.filterwarnings("ignore", message=begins)
     for name in ("lightning.pytorch", "lightning.fabric", "transformers"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero", "lightning_utilities.core.rank_zero"):
+        logging.getLogger(name).addFilter(_is_no_tip)
     import transformers
 
     transformers.logging.disable_progress_bar()
+
+
+def _is_no_tip(record: logging.LogRecord) -> bool:
+    """Whether a line of a library says anything of the run, and does not recommend another product."""
+    return "Tip: " not in record.getMessage()
 
 
 #: What plain YAML is made of; beside it there are sets, bytes, and objects of a language.

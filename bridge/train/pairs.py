@@ -36,5 +36,6 @@ def _sides(pair: str, modalities: list[str], texts: list[str]) -> tuple[str, str
     known = [*modalities, *texts]
     parts = [part for side in sides for part in (side.split(JOINT) if side not in texts else [side])]
     if len(sides) != 2 or len(set(parts)) != len(parts) or not set(parts) <= set(known) or not set(parts) & set(modalities):
-        raise ValueError(f"align, field pairs: found {pair!r}, expected 'a~b' of two different names among {known}, at least one of {modalities}")
+        expected = f"expected 'a~b' of two different names among {known}, at least one of {modalities} (the modalities of field projectors)"
+        raise ValueError(f"align, field pairs: found {pair!r}, {expected}")
     return sides
